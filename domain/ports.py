@@ -1,0 +1,229 @@
+"""What the resolvers need from the outside, and what the outside may raise; the one rule: refusals of the domain are
+values, refusals of the infrastructure are these exceptions.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from domain.adjustments import Adjustment, AdjustmentReason
+from domain.availability import Exposure
+from domain.decider import Command, Event
+from domain.levels import InventoryBucket, StockLevel
+from domain.principals import Principal
+from domain.records import Channel, Item, Listing, Location
+from domain.rejections import Refused
+
+
+class InfrastructureError(Exception):
+    """The gateway could not answer now; nothing was half-done. Base of all that is worth a retry."""
+
+    code = "UNAVAILABLE"
+
+    def __init__(self, message: str, *, retry_after_ms: int) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+
+class Overloaded(InfrastructureError):
+    """The queue is full; the command was not taken."""
+
+    code = "OVERLOADED"
+
+
+class Unavailable(InfrastructureError):
+    """The database did not answer in time; whether a command was kept shows when it is sent again."""
+
+
+class PositionExpired(Exception):
+    """The events after this position are no longer kept; a new snapshot is needed."""
+
+
+class SubscriberTooSlow(Exception):
+    """The subscriber fell further behind than is kept for it; `position` is the last that it was given."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(position)
+        self.position = position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What an accepted command led to. `adjustment` is set for commands that adjust, `replayed` for repeated keys.
+
+    `position` is the place of the command's last event; for a dry run, and where nothing changed, the head of the log
+    on which it was decided.
+    """
+
+    position: int
+    replayed: bool
+    events: tuple[Event, ...] = ()
+    adjustment: Adjustment | None = None
+
+    @property
+    def levels(self) -> tuple[StockLevel, ...]:
+        """The levels that the command changed, as it left them; empty for a replay."""
+        return tuple(level for event in self.events for level in getattr(event, "levels", ()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEvent:
+    """An event of the log at its position."""
+
+    position: int
+    recorded_at: datetime
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelAtLocation:
+    """A stock level with its location, and whether the location serves the channel that was asked for."""
+
+    level: StockLevel
+    location: Location
+    serves_channel: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockSnapshot:
+    """All that availability of one SKU (on one channel) is computed from, as of one position.
+
+    `is_known` is False for an unknown or archived SKU, `channel_is_known` for an unknown or archived channel (True when
+    none was asked for); `exposure` is what the listing on that channel does to the number.
+    """
+
+    position: int
+    as_of: datetime
+    sku: str
+    is_known: bool
+    is_backorderable: bool
+    channel_is_known: bool
+    exposure: Exposure
+    levels: tuple[LevelAtLocation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemFilter:
+    """Which items a list shows; None means that the field does not matter."""
+
+    skus: tuple[str, ...] | None = None
+    sku_starts_with: str | None = None
+    name_contains: str | None = None
+    product_code: str | None = None
+    stocked_at: str | None = None
+    is_archived: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """A movement as the audit trail lists it, newest first; `row_id` orders the rows and is the cursor."""
+
+    row_id: int
+    sku: str
+    location: str
+    bucket: InventoryBucket
+    delta: int
+    balance_after: int
+    reason: AdjustmentReason
+    adjustment_id: str
+    recorded_at: datetime
+
+
+class Ledger(Protocol):
+    """Takes commands; each is decided and kept, or refused, in one total order."""
+
+    async def execute(self, command: Command, *, by: Principal) -> Receipt | Refused:
+        """Decide and keep one command. Raises Overloaded or Unavailable."""
+        ...
+
+    async def execute_each(self, commands: Sequence[Command], *, by: Principal) -> list[Receipt | Refused]:
+        """Decide and keep independent commands, answered in their order."""
+        ...
+
+    async def execute_together(self, commands: Sequence[Command], *, by: Principal) -> list[Receipt | Refused]:
+        """Keep all commands or none, answered in their order."""
+        ...
+
+
+class Reads(Protocol):
+    """Answers questions from one consistent snapshot each. All raise Unavailable when the database does not answer."""
+
+    async def snapshots(self, keys: Sequence[tuple[str, str | None]]) -> list[StockSnapshot]:
+        """Return what availability is computed from, for each (SKU, channel code), in one statement."""
+        ...
+
+    async def items(self, skus: Sequence[str]) -> list[Item | None]:
+        """Return items by SKU; None for unknown and archived ones."""
+        ...
+
+    async def item_page(self, wanted: ItemFilter, *, after: str | None, limit: int) -> list[Item]:
+        """Return items in order of their SKUs, after the given one."""
+        ...
+
+    async def locations(self, codes: Sequence[str]) -> list[Location | None]:
+        """Return locations by code; None for unknown and archived ones."""
+        ...
+
+    async def location_page(self, *, after: str | None, limit: int) -> list[Location]:
+        """Return locations in order of their codes, after the given one."""
+        ...
+
+    async def channels(self, codes: Sequence[str]) -> list[Channel | None]:
+        """Return channels by code; None for unknown and archived ones."""
+        ...
+
+    async def channel_page(self, *, after: str | None, limit: int) -> list[Channel]:
+        """Return channels in order of their codes, after the given one."""
+        ...
+
+    async def channels_served(self, location_codes: Sequence[str]) -> list[tuple[Channel, ...]]:
+        """Return the channels that each location serves, in order of their codes."""
+        ...
+
+    async def listings(self, skus: Sequence[str]) -> list[tuple[Listing, ...]]:
+        """Return each item's listings on channels in use, in order of channel codes."""
+        ...
+
+    async def adjustments(self, ids: Sequence[str]) -> list[Adjustment | None]:
+        """Return adjustments by id, whoever made them."""
+        ...
+
+    async def adjustment_by_key(self, idempotency_key: str, *, account: str) -> Adjustment | None:
+        """Return the adjustment that an account made under a key."""
+        ...
+
+    async def movement_page(
+        self, *, sku: str | None, location: str | None, before: int | None, limit: int
+    ) -> list[LedgerRow]:
+        """Return ledger rows, newest first, older than the row `before`."""
+        ...
+
+    async def position(self) -> int:
+        """Return the position of the newest event."""
+        ...
+
+    async def skus_stocked_at(self, location: str, *, after: str | None, limit: int) -> list[str]:
+        """Return SKUs with a level at the location, in order, after the given one."""
+        ...
+
+
+class Feed(Protocol):
+    """The log of events, followed live."""
+
+    def follow(self, after: int | None) -> AsyncIterator[tuple[RecordedEvent, ...]]:
+        """Yield every event after the position (None: from now on), in order, a run at a time, for ever.
+
+        Raises PositionExpired when they are no longer kept, SubscriberTooSlow when the caller falls too far behind.
+        """
+        ...
+
+    async def skus_changed_since(
+        self, position: int, *, among: Sequence[str] | None, after: str | None, limit: int
+    ) -> list[str]:
+        """Return SKUs with an event after the position, in order, a page at a time. Raises PositionExpired."""
+        ...
+
+    async def places_changed_since(self, position: int) -> list[str]:
+        """Return the codes of locations with an event after the position. Raises PositionExpired."""
+        ...

@@ -1,0 +1,87 @@
+"""What a command is decided on: the loaded part of the truth, and the selectors that say which part that is.
+
+The rule: a `State` is a private working set. Only `evolve` changes it, so that each command of a batch sees what
+the ones before it did; `scratch` gives a copy on which a whole group can be tried and thrown away.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from domain.levels import LevelKey, StockLevel, new_level
+from domain.records import Channel, Item, Listing, Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selectors:
+    """What a command touches: codes to resolve, levels to lock, and what else has to be read under the locks."""
+
+    skus: frozenset[str] = frozenset()
+    locations: frozenset[str] = frozenset()
+    channels: frozenset[str] = frozenset()
+    levels: frozenset[LevelKey] = frozenset()
+    activated_levels: frozenset[LevelKey] = frozenset()
+    level_counts_of_items: frozenset[str] = frozenset()
+    level_counts_of_locations: frozenset[str] = frozenset()
+    listings: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def row_count(self) -> int:
+        """How many rows the command counts for in a batch: its levels and listings, at least one."""
+        return max(1, len(self.levels) + len(self.listings))
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """Items, locations, channels and listings by code, active levels by key, and what goes with them: the channels that
+    each location serves, the versions of ended levels, how many levels there are.
+    """
+
+    items: dict[str, Item] = field(default_factory=dict)
+    locations: dict[str, Location] = field(default_factory=dict)
+    channels: dict[str, Channel] = field(default_factory=dict)
+    channels_served: dict[str, frozenset[str]] = field(default_factory=dict)
+    levels: dict[LevelKey, StockLevel] = field(default_factory=dict)
+    ended_versions: dict[LevelKey, int] = field(default_factory=dict)
+    level_counts_by_item: dict[str, int] = field(default_factory=dict)
+    level_counts_by_location: dict[str, int] = field(default_factory=dict)
+    listings: dict[tuple[str, str], Listing] = field(default_factory=dict)
+
+    def scratch(self) -> "State":
+        """Return a copy that can evolve without touching this one (the values themselves never change)."""
+        return State(
+            items=dict(self.items),
+            locations=dict(self.locations),
+            channels=dict(self.channels),
+            channels_served=dict(self.channels_served),
+            levels=dict(self.levels),
+            ended_versions=dict(self.ended_versions),
+            level_counts_by_item=dict(self.level_counts_by_item),
+            level_counts_by_location=dict(self.level_counts_by_location),
+            listings=dict(self.listings),
+        )
+
+    def put_level(self, level: StockLevel) -> None:
+        """Keep `level`; one that was not active begins, and counts for its item and location."""
+        if level.key not in self.levels:
+            self.ended_versions.pop(level.key, None)
+            self._count(level.key, by=1)
+        self.levels[level.key] = level
+
+    def end_level(self, level: StockLevel) -> None:
+        """Take `level` out of the active ones; its version is kept for the day it begins again."""
+        del self.levels[level.key]
+        self.ended_versions[level.key] = level.version
+        self._count(level.key, by=-1)
+
+    def _count(self, key: LevelKey, *, by: int) -> None:
+        sku, location = key
+        self.level_counts_by_item[sku] = self.level_counts_by_item.get(sku, 0) + by
+        self.level_counts_by_location[location] = self.level_counts_by_location.get(location, 0) + by
+
+
+def level_before(state: State, key: LevelKey, *, at: datetime) -> StockLevel:
+    """Return the level, or the empty one with which it would begin, one version below its first."""
+    level = state.levels.get(key)
+    if level is not None:
+        return level
+    return new_level(sku=key[0], location=key[1], at=at, version=state.ended_versions.get(key, 0))

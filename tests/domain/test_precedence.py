@@ -1,0 +1,311 @@
+"""The documented precedence of refusals, walked pair by pair; the one rule: the earlier code wins, alone.
+
+Each builder makes one command wrong in as many ways as it is told, every way at a place of its own, so that any
+two of them are met at once. What only the outer layers refuse (role, repeated key, bulk) is tested there.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+
+from domain.adjustments import ShortagePolicy
+from domain.catalogue import (
+    ChannelArchive,
+    ItemArchive,
+    LocationArchive,
+    LocationUpsert,
+)
+from domain.levels import InventoryBucket
+from domain.listings import ListingUpsert
+from domain.rejections import MEANINGS, Refused, RejectionCode
+from tests.domain.given import (
+    EAST,
+    SKU,
+    WEB,
+    Details,
+    LevelsElsewhere,
+    Outcome,
+    activate,
+    adjust,
+    change,
+    channel,
+    count,
+    deactivate,
+    given,
+    item,
+    level,
+    location,
+    move,
+    part_move,
+    set_to,
+)
+
+INVALID_INPUT = RejectionCode.INVALID_INPUT
+ITEM_NOT_FOUND = RejectionCode.ITEM_NOT_FOUND
+LOCATION_NOT_FOUND = RejectionCode.LOCATION_NOT_FOUND
+CHANNEL_NOT_FOUND = RejectionCode.CHANNEL_NOT_FOUND
+BUCKET_OWNED_BY_DOCUMENT = RejectionCode.BUCKET_OWNED_BY_DOCUMENT
+ITEM_NOT_STOCKED_AT_LOCATION = RejectionCode.ITEM_NOT_STOCKED_AT_LOCATION
+INVALID_QUANTITY = RejectionCode.INVALID_QUANTITY
+CHANGE_FROM_QUANTITY_STALE = RejectionCode.CHANGE_FROM_QUANTITY_STALE
+INSUFFICIENT_STOCK = RejectionCode.INSUFFICIENT_STOCK
+LEVEL_LIMIT_REACHED = RejectionCode.LEVEL_LIMIT_REACHED
+LEVEL_NOT_EMPTY = RejectionCode.LEVEL_NOT_EMPTY
+STILL_STOCKED = RejectionCode.STILL_STOCKED
+
+DOCUMENTED_IN_THE_CONTRACT = [
+    "INVALID_INPUT",
+    "FORBIDDEN",
+    "IDEMPOTENCY_KEY_PARAMETER_MISMATCH",
+    "ITEM_NOT_FOUND",
+    "LOCATION_NOT_FOUND",
+    "CHANNEL_NOT_FOUND",
+    "BUCKET_OWNED_BY_DOCUMENT",
+    "ITEM_NOT_STOCKED_AT_LOCATION",
+    "INVALID_QUANTITY",
+    "CHANGE_FROM_QUANTITY_STALE",
+    "INSUFFICIENT_STOCK",
+]
+OF_THE_OUTER_LAYERS = {
+    RejectionCode.FORBIDDEN,
+    RejectionCode.IDEMPOTENCY_KEY_PARAMETER_MISMATCH,
+    RejectionCode.BULK_REFUSED,
+}
+QUARANTINED = InventoryBucket.QUARANTINED
+DAMAGED = InventoryBucket.DAMAGED
+SAFETY_STOCK = InventoryBucket.SAFETY_STOCK
+RESERVED = InventoryBucket.RESERVED
+Wrong = Collection[RejectionCode]
+STOCKED = (item(), location(EAST), location("BARE"), level(EAST, on_hand=10))
+
+
+def details(wrong: Wrong) -> Details:
+    return Details(
+        sku="UNKNOWN" if ITEM_NOT_FOUND in wrong else SKU,
+        idempotency_key="" if INVALID_INPUT in wrong else "key",
+        source_channel="shop" if CHANNEL_NOT_FOUND in wrong else None,
+    )
+
+
+def when_adjusting(wrong: Wrong) -> Outcome:
+    entries = {
+        LOCATION_NOT_FOUND: change("NOWHERE", 1),
+        BUCKET_OWNED_BY_DOCUMENT: change(EAST, 1, RESERVED),
+        ITEM_NOT_STOCKED_AT_LOCATION: change("BARE", 1),
+        INVALID_QUANTITY: change(EAST, 0, DAMAGED),
+        CHANGE_FROM_QUANTITY_STALE: change(EAST, 1, QUARANTINED, seen=99),
+        INSUFFICIENT_STOCK: change(EAST, -1000, SAFETY_STOCK),
+    }
+    chosen = [entry for code, entry in entries.items() if code in wrong]
+    return given(*STOCKED).when(adjust(change(EAST, 1), *chosen, **details(wrong)))
+
+
+def when_setting(wrong: Wrong) -> Outcome:
+    entries = {
+        LOCATION_NOT_FOUND: count("NOWHERE", 1),
+        BUCKET_OWNED_BY_DOCUMENT: count(EAST, 1, RESERVED),
+        INVALID_QUANTITY: count(EAST, -1, DAMAGED),
+        CHANGE_FROM_QUANTITY_STALE: count(EAST, 1, QUARANTINED, seen=99),
+        INSUFFICIENT_STOCK: count(EAST, 1000, SAFETY_STOCK),
+        LEVEL_LIMIT_REACHED: count("BARE", 1),
+    }
+    chosen = [entry for code, entry in entries.items() if code in wrong]
+    full = (LevelsElsewhere(sku=SKU, count=199), LevelsElsewhere(sku="UNKNOWN", count=200))
+    command = set_to(count(EAST, 10), *chosen, **details(wrong))
+    return given(*STOCKED, *full).when(replace(command, on_shortage=ShortagePolicy.REJECT))
+
+
+def when_moving(wrong: Wrong) -> Outcome:
+    entries = {
+        LOCATION_NOT_FOUND: part_move("NOWHERE", 1, target=DAMAGED),
+        BUCKET_OWNED_BY_DOCUMENT: part_move(EAST, 1, source=RESERVED),
+        ITEM_NOT_STOCKED_AT_LOCATION: part_move("BARE", 1, target=DAMAGED),
+        INVALID_QUANTITY: part_move(EAST, 0, target=QUARANTINED),
+        INSUFFICIENT_STOCK: part_move(EAST, 1000, target=SAFETY_STOCK),
+    }
+    chosen = [entry for code, entry in entries.items() if code in wrong]
+    return given(*STOCKED).when(move(part_move(EAST, 1, target=DAMAGED), *chosen, **details(wrong)))
+
+
+def when_activating(wrong: Wrong) -> Outcome:
+    code = "NOWHERE" if LOCATION_NOT_FOUND in wrong else "BARE"
+    levels = 200 if LEVEL_LIMIT_REACHED in wrong else 0
+    full = (LevelsElsewhere(sku=SKU, count=levels), LevelsElsewhere(sku="UNKNOWN", count=levels))
+    return given(item(), location("BARE"), *full).when(activate(code, **details(wrong)))
+
+
+def when_deactivating_what_is_not_stocked(wrong: Wrong) -> Outcome:
+    code = "NOWHERE" if LOCATION_NOT_FOUND in wrong else "BARE"
+    known = () if ITEM_NOT_STOCKED_AT_LOCATION in wrong else (level("BARE"),)
+    return given(item(), location("BARE"), *known).when(deactivate(code, **details(wrong)))
+
+
+def when_deactivating_what_is_not_empty(wrong: Wrong) -> Outcome:
+    known = level(EAST, on_hand=1 if LEVEL_NOT_EMPTY in wrong else 0)
+    unseen = level("NOWHERE", on_hand=1)
+    code = "NOWHERE" if LOCATION_NOT_FOUND in wrong else EAST
+    return given(item(), location(EAST), known, unseen).when(deactivate(code, **details(wrong)))
+
+
+def when_listing(wrong: Wrong) -> Outcome:
+    command = ListingUpsert(
+        sku="UNKNOWN" if ITEM_NOT_FOUND in wrong else SKU,
+        channel="shop" if CHANNEL_NOT_FOUND in wrong else WEB,
+        external_key="\x00" if INVALID_INPUT in wrong else None,
+    )
+    return given(item(), channel(WEB)).when(command)
+
+
+def when_naming_a_location(wrong: Wrong) -> Outcome:
+    command = LocationUpsert(
+        code=EAST,
+        fields={"country_code": "germany" if INVALID_INPUT in wrong else "DE"},
+        channels=frozenset({"shop" if CHANNEL_NOT_FOUND in wrong else WEB}),
+    )
+    return given(channel(WEB)).when(command)
+
+
+def when_archiving_an_item(wrong: Wrong) -> Outcome:
+    code = {INVALID_INPUT: " ", ITEM_NOT_FOUND: "UNKNOWN"}
+    return given(item(), level(on_hand=0)).when(ItemArchive(sku=_first(code, wrong, SKU)))
+
+
+def when_archiving_a_location(wrong: Wrong) -> Outcome:
+    code = {INVALID_INPUT: " ", LOCATION_NOT_FOUND: "NOWHERE"}
+    return given(location(), level(on_hand=0)).when(LocationArchive(code=_first(code, wrong, EAST)))
+
+
+def when_archiving_a_channel(wrong: Wrong) -> Outcome:
+    code = {INVALID_INPUT: " ", CHANNEL_NOT_FOUND: "shop"}
+    return given(channel()).when(ChannelArchive(code=_first(code, wrong, WEB)))
+
+
+def _first(values: dict[RejectionCode, str], wrong: Wrong, default: str) -> str:
+    return next((value for code, value in values.items() if code in wrong), default)
+
+
+STEPS: list[tuple[Callable[[Wrong], Outcome], tuple[RejectionCode, ...]]] = [
+    (
+        when_adjusting,
+        (
+            INVALID_INPUT,
+            ITEM_NOT_FOUND,
+            LOCATION_NOT_FOUND,
+            CHANNEL_NOT_FOUND,
+            BUCKET_OWNED_BY_DOCUMENT,
+            ITEM_NOT_STOCKED_AT_LOCATION,
+            INVALID_QUANTITY,
+            CHANGE_FROM_QUANTITY_STALE,
+            INSUFFICIENT_STOCK,
+        ),
+    ),
+    (
+        when_setting,
+        (
+            INVALID_INPUT,
+            ITEM_NOT_FOUND,
+            LOCATION_NOT_FOUND,
+            CHANNEL_NOT_FOUND,
+            BUCKET_OWNED_BY_DOCUMENT,
+            INVALID_QUANTITY,
+            CHANGE_FROM_QUANTITY_STALE,
+            INSUFFICIENT_STOCK,
+            LEVEL_LIMIT_REACHED,
+        ),
+    ),
+    (
+        when_moving,
+        (
+            INVALID_INPUT,
+            ITEM_NOT_FOUND,
+            LOCATION_NOT_FOUND,
+            CHANNEL_NOT_FOUND,
+            BUCKET_OWNED_BY_DOCUMENT,
+            ITEM_NOT_STOCKED_AT_LOCATION,
+            INVALID_QUANTITY,
+            INSUFFICIENT_STOCK,
+        ),
+    ),
+    (
+        when_activating,
+        (INVALID_INPUT, ITEM_NOT_FOUND, LOCATION_NOT_FOUND, CHANNEL_NOT_FOUND, LEVEL_LIMIT_REACHED),
+    ),
+    (
+        when_deactivating_what_is_not_stocked,
+        (INVALID_INPUT, ITEM_NOT_FOUND, LOCATION_NOT_FOUND, CHANNEL_NOT_FOUND, ITEM_NOT_STOCKED_AT_LOCATION),
+    ),
+    (
+        when_deactivating_what_is_not_empty,
+        (INVALID_INPUT, ITEM_NOT_FOUND, LOCATION_NOT_FOUND, CHANNEL_NOT_FOUND, LEVEL_NOT_EMPTY),
+    ),
+    (when_listing, (INVALID_INPUT, ITEM_NOT_FOUND, CHANNEL_NOT_FOUND)),
+    (when_naming_a_location, (INVALID_INPUT, CHANNEL_NOT_FOUND)),
+    (when_archiving_a_channel, (INVALID_INPUT, CHANNEL_NOT_FOUND)),
+]
+# What holds stock and what does not exist are never the same, so these two are met one at a time.
+APART: list[tuple[Callable[[Wrong], Outcome], tuple[RejectionCode, ...]]] = [
+    (when_archiving_an_item, (INVALID_INPUT, ITEM_NOT_FOUND, STILL_STOCKED)),
+    (when_archiving_a_location, (INVALID_INPUT, LOCATION_NOT_FOUND, STILL_STOCKED)),
+]
+
+
+def codes_of(outcome: Outcome) -> set[RejectionCode]:
+    """Return the codes of a refusal, which is also proven to have changed nothing."""
+    assert isinstance(outcome.answer, Refused), outcome.answer
+    assert outcome.state == outcome.before
+    return {one.code for one in outcome.answer.rejections}
+
+
+def name_of(value: object) -> str:
+    return str(getattr(value, "__name__", value))
+
+
+@pytest.mark.parametrize("build", [build for build, _ in STEPS], ids=name_of)
+def test_with_nothing_wrong_it_is_accepted(build: Callable[[Wrong], Outcome]) -> None:
+    assert isinstance(build(()).answer, tuple)
+
+
+@pytest.mark.parametrize(
+    ("build", "code"), [(build, code) for build, codes in STEPS + APART for code in codes], ids=name_of
+)
+def test_each_code_is_met_alone(build: Callable[[Wrong], Outcome], code: RejectionCode) -> None:
+    assert codes_of(build({code})) == {code}
+
+
+@pytest.mark.parametrize(
+    ("build", "earlier", "later"),
+    [(build, *pair) for build, codes in STEPS for pair in combinations(codes, 2)],
+    ids=name_of,
+)
+def test_of_two_codes_the_earlier_wins(
+    build: Callable[[Wrong], Outcome], earlier: RejectionCode, later: RejectionCode
+) -> None:
+    order = list(RejectionCode)
+    assert order.index(earlier) < order.index(later)
+    assert codes_of(build({earlier, later})) == {earlier}
+
+
+@pytest.mark.parametrize(("build", "codes"), STEPS, ids=name_of)
+def test_mending_the_first_shows_the_next(build: Callable[[Wrong], Outcome], codes: tuple[RejectionCode, ...]) -> None:
+    answers = [codes_of(build(codes[mended:])) for mended in range(len(codes))]
+    assert answers == [{code} for code in codes]
+
+
+def test_the_order_is_the_documented_one() -> None:
+    codes = [code.value for code in RejectionCode]
+    assert codes[: len(DOCUMENTED_IN_THE_CONTRACT)] == DOCUMENTED_IN_THE_CONTRACT
+
+
+def test_every_code_of_the_domain_is_met_here() -> None:
+    met = {code for _, codes in STEPS + APART for code in codes}
+    assert met == set(RejectionCode) - OF_THE_OUTER_LAYERS
+
+
+def test_every_code_says_what_it_means_and_what_to_do() -> None:
+    assert list(MEANINGS) == list(RejectionCode)
+    for code, meaning in MEANINGS.items():
+        sentences = [sentence for sentence in meaning.split(". ") if sentence]
+        assert len(sentences) >= 2, code
+        assert meaning.endswith("."), code
