@@ -1,0 +1,245 @@
+"""The ledger's writer: takes what waits, commits it in one transaction, and answers every caller.
+
+The rule: a caller is answered within its deadlines, and told of success only after the commit is durable. One bad
+command never fails its neighbours: a batch that fails for good is tried again command by command.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from app.ledger_batch import BULK_REFUSED, AccountKey, BatchResult, Group, Outcome, Request, commit_batch
+from app.storage.database import Database, TransientError
+from domain.decider import Command, malformed, touches
+from domain.fingerprints import fingerprint
+from domain.ports import InfrastructureError, Overloaded, Unavailable
+from domain.principals import Principal
+from domain.rejections import Refused
+from domain.stock_commands import StockCommands
+
+logger = logging.getLogger("stockgate.ledger")
+
+ATTEMPTS_MAX = 3
+ATTEMPT_PAUSE_SECONDS = 0.05
+GATHERING_TICKS_MAX = 20
+RETRY_AFTER_MS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriterLimits:
+    """How much may wait, and how long."""
+
+    batch_rows_max: int
+    queue_commands_max: int
+    queue_deadline_seconds: float
+    commit_deadline_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A group in the queue: who waits for it, and until when (in the event loop's time)."""
+
+    group: Group
+    answer: "asyncio.Future[list[Outcome]]"
+    deadline: float
+
+    @property
+    def is_about_stock(self) -> bool:
+        """Whether the group's commands move stock; a batch holds either such commands or changes of the catalogue."""
+        return isinstance(self.group.requests[0].command, StockCommands)
+
+
+class LedgerWriter:
+    """Implements the port `Ledger` on a database."""
+
+    def __init__(
+        self, database: Database, limits: WriterLimits, *, on_commit: Callable[[], None] = lambda: None
+    ) -> None:
+        self._database = database
+        self._limits = limits
+        self._on_commit = on_commit
+        self._queue: deque[Waiting] = deque()
+        self._queued_commands = 0
+        self._arrived = asyncio.Event()
+        self._stopping = False
+        self._stuck: asyncio.Task[BatchResult] | None = None
+
+    async def execute(self, command: Command, *, by: Principal) -> Outcome:
+        """Decide and keep one command. Raises Overloaded or Unavailable."""
+        return (await self.execute_together([command], by=by))[0]
+
+    async def execute_each(self, commands: Sequence[Command], *, by: Principal) -> list[Outcome]:
+        """Decide and keep independent commands, answered in their order."""
+        checked = [_checked(command, by=by) for command in commands]
+        answers = self._enqueue([Group(requests=(one,)) for one in checked if isinstance(one, Request)])
+        if answers:
+            await asyncio.wait(answers)
+        answered = iter(answers)
+        return [one if isinstance(one, Refused) else next(answered).result()[0] for one in checked]
+
+    async def execute_together(self, commands: Sequence[Command], *, by: Principal) -> list[Outcome]:
+        """Keep all commands or none, answered in their order."""
+        checked = [_checked(command, by=by) for command in commands]
+        requests = tuple(one for one in checked if isinstance(one, Request))
+        if len(requests) < len(checked):
+            return [one if isinstance(one, Refused) else BULK_REFUSED for one in checked]
+        return await self._enqueue([Group(requests=requests)])[0] if requests else []
+
+    async def run(self) -> None:
+        """Commit batch after batch until `stop`; what is queued by then is still done."""
+        while not (self._stopping and not self._queue):
+            await self._arrived.wait()
+            self._arrived.clear()
+            await self._gather()
+            while self._queue:
+                await self.run_once()
+
+    async def run_once(self) -> int:
+        """Commit one batch of what waits; return how many groups were in it."""
+        if not await self._is_free():
+            self._drop_late()
+            return 0
+        batch = self._take()
+        if batch:
+            await self._commit(batch)
+        return len(batch)
+
+    def stop(self) -> None:
+        """Take no more commands; `run` ends when the queue is empty."""
+        self._stopping = True
+        self._arrived.set()
+
+    def _enqueue(self, groups: Sequence[Group]) -> list["asyncio.Future[list[Outcome]]"]:
+        loop = asyncio.get_running_loop()
+        commands = sum(len(group.requests) for group in groups)
+        if self._stopping:
+            raise Unavailable("The gateway is stopping; send the request again.", retry_after_ms=RETRY_AFTER_MS)
+        if self._queued_commands + commands > self._limits.queue_commands_max:
+            raise Overloaded("Too many commands are waiting; send the request again.", retry_after_ms=RETRY_AFTER_MS)
+        deadline = loop.time() + self._limits.queue_deadline_seconds
+        waiting = [Waiting(group, loop.create_future(), deadline) for group in groups]
+        self._queue.extend(waiting)
+        self._queued_commands += commands
+        self._arrived.set()
+        return [one.answer for one in waiting]
+
+    async def _gather(self) -> None:
+        # While the event loop still brings in commands, the batch grows; alone, a command waits for one turn only.
+        for _ in range(GATHERING_TICKS_MAX):
+            waiting = len(self._queue)
+            await asyncio.sleep(0)
+            if len(self._queue) == waiting:
+                return
+
+    def _take(self) -> list[Waiting]:
+        batch: list[Waiting] = []
+        rows = 0
+        now = asyncio.get_running_loop().time()
+        while self._queue:
+            first = self._queue[0]
+            late = first.deadline < now
+            rows += first.group.row_count
+            if (
+                batch
+                and not late
+                and (rows > self._limits.batch_rows_max or first.is_about_stock != batch[0].is_about_stock)
+            ):
+                break
+            self._pop()
+            if late:
+                _fail(first, _dropped())
+            elif not first.answer.done():
+                batch.append(first)
+        return batch
+
+    def _pop(self) -> Waiting:
+        first = self._queue.popleft()
+        self._queued_commands -= len(first.group.requests)
+        return first
+
+    def _drop_late(self) -> None:
+        now = asyncio.get_running_loop().time()
+        while self._queue and self._queue[0].deadline < now:
+            _fail(self._pop(), _dropped())
+
+    async def _is_free(self) -> bool:
+        """Return whether the last batch has left the database; wait for it a little if it has not."""
+        if self._stuck is not None:
+            await asyncio.wait({self._stuck}, timeout=ATTEMPT_PAUSE_SECONDS)
+            if not self._stuck.done():
+                return False
+            if not self._stuck.cancelled() and self._stuck.exception() is None:
+                self._on_commit()
+            self._stuck = None
+        return True
+
+    async def _commit(self, batch: Sequence[Waiting]) -> None:
+        try:
+            result = await self._attempt([waiting.group for waiting in batch])
+        except InfrastructureError as error:
+            for waiting in batch:
+                _fail(waiting, error)
+        except Exception as error:  # noqa: BLE001  # one bad command must not fail its neighbours, whatever it raised
+            await self._commit_one_by_one(batch, error)
+        else:
+            if result.has_writes:
+                self._on_commit()
+            for waiting, outcomes in zip(batch, result.outcomes, strict=True):
+                if not waiting.answer.done():
+                    waiting.answer.set_result(outcomes)
+
+    async def _commit_one_by_one(self, batch: Sequence[Waiting], error: Exception) -> None:
+        if len(batch) == 1:
+            logger.error("a command could not be committed", exc_info=error)
+            _fail(batch[0], error)
+            return
+        for waiting in batch:
+            await self._commit([waiting])
+
+    async def _attempt(self, groups: Sequence[Group]) -> BatchResult:
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            try:
+                return await self._within_deadline(groups)
+            except TransientError as error:
+                logger.warning("attempt %d of %d to commit a batch failed: %s", attempt, ATTEMPTS_MAX, error)
+                await asyncio.sleep(ATTEMPT_PAUSE_SECONDS * attempt)
+        raise Unavailable("The database cannot keep changes now; send the request again.", retry_after_ms=1000)
+
+    async def _within_deadline(self, groups: Sequence[Group]) -> BatchResult:
+        script = partial(commit_batch, groups)
+        task = asyncio.ensure_future(self._database.write(script, keeps=lambda result: result.has_writes))
+        await asyncio.wait({task}, timeout=self._limits.commit_deadline_seconds)
+        if task.done():
+            return task.result()
+        self._stuck = task
+        raise Unavailable(
+            "The database did not answer in time; send the request again with the same key.", retry_after_ms=1000
+        )
+
+
+def _checked(command: Command, *, by: Principal) -> Request | Refused:
+    refused = malformed(command)
+    if refused is not None:
+        return refused
+    key: AccountKey | None = None
+    if isinstance(command, StockCommands) and command.idempotency_key is not None and not command.dry_run:
+        key = (by.account, command.idempotency_key)
+    return Request(
+        command=command,
+        by=by,
+        selectors=touches(command),
+        key=key,
+        fingerprint=fingerprint(command) if key is not None and isinstance(command, StockCommands) else None,
+    )
+
+
+def _fail(waiting: Waiting, error: Exception) -> None:
+    if not waiting.answer.done():
+        waiting.answer.set_exception(error)
+
+
+def _dropped() -> Unavailable:
+    return Unavailable("The command waited too long and was dropped; send it again.", retry_after_ms=RETRY_AFTER_MS)

@@ -1,0 +1,151 @@
+"""The reading side: implements the port `Reads` on a database; the one rule: every read has a deadline, and each
+answer comes from one consistent snapshot.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from app.storage import catalogue, ledger, reads
+from app.storage.database import Database, TransientError
+from app.storage.statements import Row, Rows, Script, Statement, run
+from domain.adjustments import Adjustment
+from domain.ports import ItemFilter, LedgerRow, StockSnapshot, Unavailable
+from domain.records import Channel, Item, Listing, Location, Record, active
+from domain.text import is_code
+
+Result = TypeVar("Result")
+Key = TypeVar("Key")
+
+# Behind every text that PostgreSQL and SQLite can hold, in the order of code points.
+LAST_TEXT = "\U0010ffff"
+FIRST_ROW_BEFORE = 2**62
+RETRY_AFTER_MS = 1000
+
+
+class DatabaseReads:
+    """Answers questions from the database, each within `deadline_seconds`."""
+
+    def __init__(self, database: Database, *, deadline_seconds: float) -> None:
+        self._database = database
+        self._deadline_seconds = deadline_seconds
+
+    async def snapshots(self, keys: Sequence[tuple[str, str | None]]) -> list[StockSnapshot]:
+        """Return what availability is computed from, for each (SKU, channel code), in one statement."""
+        # A text that cannot be a code names nothing; asked for as the empty text, it finds nothing.
+        asked = [(sku if is_code(sku) else "", code if code is None or is_code(code) else "") for sku, code in keys]
+        rows = await self._rows(reads.stock_snapshots, keys=asked)
+        return reads.snapshots_from(rows, list(keys))
+
+    async def items(self, skus: Sequence[str]) -> list[Item | None]:
+        """Return items by SKU; None for unknown and archived ones."""
+        return await self._records(catalogue.items_by_sku, "skus", skus, catalogue.item_from)
+
+    async def item_page(self, wanted: ItemFilter, *, after: str | None, limit: int) -> list[Item]:
+        """Return items in order of their SKUs, after the given one."""
+        prefix = wanted.sku_starts_with or ""
+        pattern = None if wanted.name_contains is None else f"%{_escaped(wanted.name_contains)}%"
+        rows = await self._rows(
+            reads.item_page(wanted),
+            lower=max(prefix, after or ""),
+            upper=prefix + LAST_TEXT,
+            after=after or "",
+            limit=limit,
+            skus=list(wanted.skus or ()),
+            name_pattern=pattern,
+            product_code=wanted.product_code,
+            stocked_at=wanted.stocked_at,
+        )
+        return [catalogue.item_from(row) for row in rows]
+
+    async def locations(self, codes: Sequence[str]) -> list[Location | None]:
+        """Return locations by code; None for unknown and archived ones."""
+        return await self._records(catalogue.locations_by_code, "codes", codes, catalogue.location_from)
+
+    async def location_page(self, *, after: str | None, limit: int) -> list[Location]:
+        """Return locations in order of their codes, after the given one."""
+        rows = await self._rows(reads.location_page, after=after or "", limit=limit)
+        return [catalogue.location_from(row) for row in rows]
+
+    async def channels(self, codes: Sequence[str]) -> list[Channel | None]:
+        """Return channels by code; None for unknown and archived ones."""
+        return await self._records(catalogue.channels_by_code, "codes", codes, catalogue.channel_from)
+
+    async def channel_page(self, *, after: str | None, limit: int) -> list[Channel]:
+        """Return channels in order of their codes, after the given one."""
+        rows = await self._rows(reads.channel_page, after=after or "", limit=limit)
+        return [catalogue.channel_from(row) for row in rows]
+
+    async def channels_served(self, location_codes: Sequence[str]) -> list[tuple[Channel, ...]]:
+        """Return the channels that each location serves, in order of their codes."""
+        rows = await self._rows(catalogue.channels_by_location, codes=_codes(location_codes))
+        found = _grouped(((row[0], catalogue.channel_from(row[1:])) for row in rows), order=lambda one: one.code)
+        return [found.get(code, ()) for code in location_codes]
+
+    async def listings(self, skus: Sequence[str]) -> list[tuple[Listing, ...]]:
+        """Return each item's listings on channels in use, in order of channel codes."""
+        rows = await self._rows(catalogue.listings_by_sku, skus=_codes(skus))
+        found = _grouped(((row[0], catalogue.listing_from(row)) for row in rows), order=lambda one: one.channel)
+        return [found.get(sku, ()) for sku in skus]
+
+    async def adjustments(self, ids: Sequence[str]) -> list[Adjustment | None]:
+        """Return adjustments by id, whoever made them."""
+        found = await self._read(lambda: ledger.load_adjustments(_codes(ids)))
+        return [found.get(one) for one in ids]
+
+    async def adjustment_by_key(self, idempotency_key: str, *, account: str) -> Adjustment | None:
+        """Return the adjustment that an account made under a key."""
+        return await self._read(lambda: ledger.load_adjustment_by_key(idempotency_key, account=account))
+
+    async def movement_page(
+        self, *, sku: str | None, location: str | None, before: int | None, limit: int
+    ) -> list[LedgerRow]:
+        """Return ledger rows, newest first, older than the row `before`."""
+        which = reads.movement_page(of_item=sku is not None, at_location=location is not None)
+        older_than = FIRST_ROW_BEFORE if before is None else before
+        rows = await self._rows(which, sku=sku, location=location, before=older_than, limit=limit)
+        return [reads.ledger_row_from(row) for row in rows]
+
+    async def position(self) -> int:
+        """Return the position of the newest event."""
+        rows = await self._rows(reads.head_position)
+        position: int = rows[0][0]
+        return position
+
+    async def skus_stocked_at(self, location: str, *, after: str | None, limit: int) -> list[str]:
+        """Return SKUs with a level at the location, in order, after the given one."""
+        rows = await self._rows(reads.skus_at_location, code=location, after=after or "", limit=limit)
+        return [row[0] for row in rows]
+
+    async def _records(
+        self, which: Statement, parameter: str, codes: Sequence[str], record_from: Callable[[Row], Record]
+    ) -> list[Record | None]:
+        rows = await self._rows(which, **{parameter: _codes(codes)})
+        found = {row[1]: active(record_from(row)) for row in rows}
+        return [found.get(code) for code in codes]
+
+    async def _rows(self, which: Statement, **parameters: object) -> Rows:
+        return await self._read(lambda: run(which, **parameters), is_single_statement=True)
+
+    async def _read(self, script: Callable[[], Script[Result]], *, is_single_statement: bool = False) -> Result:
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                return await self._database.read(script, is_single_statement=is_single_statement)
+        except (TransientError, TimeoutError) as error:
+            raise Unavailable("The database does not answer now; ask again.", retry_after_ms=RETRY_AFTER_MS) from error
+
+
+def _codes(codes: Sequence[str]) -> list[str]:
+    """Return the texts that can be codes, each once: no other text names anything."""
+    return [code for code in dict.fromkeys(codes) if is_code(code)]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _grouped(pairs: Iterable[tuple[str, Key]], *, order: Callable[[Key], str]) -> dict[str, tuple[Key, ...]]:
+    groups: dict[str, list[Key]] = {}
+    for name, one in pairs:
+        groups.setdefault(name, []).append(one)
+    return {name: tuple(sorted(members, key=order)) for name, members in groups.items()}

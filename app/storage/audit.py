@@ -1,0 +1,152 @@
+"""SQL of the audit: each check is a statement whose rows are differences; no rows is what must be."""
+
+from sqlalchemy import Select, and_, case, func, or_, select
+
+from app.storage.statements import Dialect, Row, Rows, Script, Statement, run, statement
+from app.storage.tables import (
+    COUNTERS,
+    adjustments,
+    events,
+    feed_head,
+    idempotency_keys,
+    items,
+    locations,
+    movements,
+    stock_levels,
+)
+
+
+@statement
+def table_sizes(_: Dialect) -> Select[*tuple[object, ...]]:
+    """How many rows there are of what is compared."""
+    return select(
+        *(
+            select(func.count()).select_from(table).scalar_subquery()
+            for table in (stock_levels, movements, adjustments, idempotency_keys, events)
+        )
+    )
+
+
+@statement
+def levels_unlike_ledger(_: Dialect) -> Select[*tuple[object, ...]]:
+    """Levels with a counter that is not the sum of its movements."""
+    sums = (
+        select(
+            movements.c.item_id,
+            movements.c.location_id,
+            *(
+                func.sum(case((movements.c.bucket == counter.upper(), movements.c.delta), else_=0)).label(counter)
+                for counter in COUNTERS
+            ),
+        )
+        .group_by(movements.c.item_id, movements.c.location_id)
+        .subquery("sums")
+    )
+    of_same_level = and_(sums.c.item_id == stock_levels.c.item_id, sums.c.location_id == stock_levels.c.location_id)
+    return (
+        select(items.c.sku, locations.c.code)
+        .select_from(
+            stock_levels.outerjoin(sums, of_same_level)
+            .join(items, items.c.id == stock_levels.c.item_id)
+            .join(locations, locations.c.id == stock_levels.c.location_id)
+        )
+        .where(or_(*(stock_levels.c[counter] != func.coalesce(sums.c[counter], 0) for counter in COUNTERS)))
+    )
+
+
+@statement
+def movements_without_level(_: Dialect) -> Select[*tuple[object, ...]]:
+    """Movements of a level that does not exist."""
+    of_same_level = and_(
+        stock_levels.c.item_id == movements.c.item_id, stock_levels.c.location_id == movements.c.location_id
+    )
+    return (
+        select(movements.c.id)
+        .select_from(movements.outerjoin(stock_levels, of_same_level))
+        .where(stock_levels.c.item_id.is_(None))
+    )
+
+
+@statement
+def balances_off(_: Dialect) -> Select[*tuple[object, ...]]:
+    """Movements whose balance is not the sum of all movements of the counter up to them."""
+    running = select(
+        movements.c.id,
+        movements.c.balance_after,
+        func.sum(movements.c.delta)
+        .over(
+            partition_by=(movements.c.item_id, movements.c.location_id, movements.c.bucket),
+            order_by=movements.c.id,
+            rows=(None, 0),
+        )
+        .label("summed"),
+    ).subquery("running")
+    return select(running.c.id).where(running.c.balance_after != running.c.summed)
+
+
+@statement
+def movements_without_adjustment(_: Dialect) -> Select[*tuple[object, ...]]:
+    """Movements whose adjustment does not exist."""
+    return (
+        select(movements.c.id)
+        .select_from(movements.outerjoin(adjustments, adjustments.c.id == movements.c.adjustment_id))
+        .where(adjustments.c.id.is_(None))
+    )
+
+
+@statement
+def adjustments_without_key(_: Dialect) -> Select[*tuple[object, ...]]:
+    """Adjustments that are not kept under their key."""
+    of_same_key = and_(
+        idempotency_keys.c.account_id == adjustments.c.account_id,
+        idempotency_keys.c.key == adjustments.c.idempotency_key,
+        idempotency_keys.c.adjustment_id == adjustments.c.id,
+    )
+    return (
+        select(adjustments.c.id)
+        .select_from(adjustments.outerjoin(idempotency_keys, of_same_key))
+        .where(idempotency_keys.c.key.is_(None))
+    )
+
+
+@statement
+def keys_without_adjustment(_: Dialect) -> Select[*tuple[object, ...]]:
+    """Keys that stand for an adjustment that does not exist."""
+    return (
+        select(idempotency_keys.c.account_id, idempotency_keys.c.key)
+        .select_from(idempotency_keys.outerjoin(adjustments, adjustments.c.id == idempotency_keys.c.adjustment_id))
+        .where(idempotency_keys.c.adjustment_id.is_not(None), adjustments.c.id.is_(None))
+    )
+
+
+@statement
+def positions_off(_: Dialect) -> Select[*tuple[object, ...]]:
+    """The log's (first, last, count, head) if positions are not dense up to the head."""
+    first, last, count = func.min(events.c.position), func.max(events.c.position), func.count()
+    head = select(feed_head.c.position).scalar_subquery()
+    return (
+        select(first, last, count, head)
+        .select_from(events)
+        .having(and_(count > 0, or_(last != head, last - first + 1 != count)))
+    )
+
+
+CHECKS: tuple[tuple[str, Statement], ...] = (
+    ("every counter is the sum of its movements", levels_unlike_ledger),
+    ("every movement belongs to a level", movements_without_level),
+    ("every movement's balance is the sum up to it", balances_off),
+    ("every movement belongs to an adjustment", movements_without_adjustment),
+    ("every adjustment is kept under its key", adjustments_without_key),
+    ("every key stands for an adjustment that exists", keys_without_adjustment),
+    ("positions are dense up to the head", positions_off),
+)
+
+
+def check_everything() -> Script[tuple[Row, list[tuple[str, Rows]]]]:
+    """Return the sizes of what was compared and, for each check, its differences."""
+    sizes = yield from run(table_sizes)
+    findings: list[tuple[str, Rows]] = []
+    for rule, which in CHECKS:
+        rows = yield from run(which)
+        findings.append((rule, rows))
+    return sizes[0], findings

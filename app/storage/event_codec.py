@@ -1,0 +1,108 @@
+"""Events as the log keeps them: a type name, a schema version and JSON; the one rule: what was written once can be
+read for ever, so a field is only ever added with a default, and any other change raises the version and adds a step
+to `UPCASTS`.
+"""
+
+import types
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from datetime import datetime
+from enum import Enum
+from functools import cache
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import orjson
+
+from domain.catalogue import (
+    ChannelArchived,
+    ChannelUpserted,
+    ItemArchived,
+    ItemUpserted,
+    LocationArchived,
+    LocationUpserted,
+)
+from domain.conflicts import StockConflictClosed, StockConflictOpened
+from domain.decider import Event
+from domain.listings import ListingUpserted
+from domain.stock_commands import InventoryAdjusted, LevelActivated, LevelDeactivated
+
+SCHEMA_VERSION = 1
+EVENT_TYPES: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        ItemUpserted,
+        ItemArchived,
+        LocationUpserted,
+        LocationArchived,
+        ChannelUpserted,
+        ChannelArchived,
+        ListingUpserted,
+        InventoryAdjusted,
+        LevelActivated,
+        LevelDeactivated,
+        StockConflictOpened,
+        StockConflictClosed,
+    )
+}
+UPCASTS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""(type, version) → what turns its data into the next version's."""
+
+
+def encode_event(event: Event) -> tuple[str, int, str | None, str]:
+    """Return the event's type name, schema version, the SKU that it is about (if any) and its data."""
+    return type(event).__name__, SCHEMA_VERSION, sku_of(event), orjson.dumps(event, default=sorted).decode()
+
+
+def decode_event(kind: str, version: int, data: str, *, position: int) -> Event:
+    """Return the event; an older version is brought up to date first."""
+    fields_of_it = orjson.loads(data)
+    for step in range(version, SCHEMA_VERSION):
+        fields_of_it = UPCASTS[kind, step](fields_of_it)
+    event: Event = _DECODERS[kind](fields_of_it)
+    if isinstance(event, InventoryAdjusted):
+        return replace(event, adjustment=replace(event.adjustment, position=position))
+    return event
+
+
+def sku_of(event: Event) -> str | None:
+    """Return the SKU whose stock, listing or item the event is about."""
+    match event:
+        case InventoryAdjusted(adjustment=adjustment):
+            return adjustment.sku
+        case ItemUpserted(item=item) | ItemArchived(item=item):
+            return item.sku
+        case ListingUpserted(listing=listing):
+            return listing.sku
+        case LevelActivated(level=level) | LevelDeactivated(level=level):
+            return level.sku
+        case StockConflictOpened(level=level) | StockConflictClosed(level=level):
+            return level.sku
+        case _:
+            return None
+
+
+@cache
+def _decoder(kind: Any) -> Callable[[Any], Any]:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if is_dataclass(kind):
+        return _record_decoder(kind)
+    if origin in (Union, types.UnionType):
+        inner = _decoder(next(one for one in arguments if one is not type(None)))
+        return lambda value: None if value is None else inner(value)
+    if origin in (tuple, frozenset):
+        one = _decoder(arguments[0])
+        return lambda value: origin(map(one, value))
+    if kind is datetime:
+        return datetime.fromisoformat
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind
+    return lambda value: value
+
+
+def _record_decoder(kind: Any) -> Callable[[Any], Any]:
+    hints = get_type_hints(kind)
+    decoders = {field.name: _decoder(hints[field.name]) for field in fields(kind)}
+    return lambda value: kind(**{name: decoders[name](part) for name, part in value.items() if name in decoders})
+
+
+_DECODERS: dict[str, Callable[[Any], Event]] = {name: _record_decoder(kind) for name, kind in EVENT_TYPES.items()}

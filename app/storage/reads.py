@@ -1,0 +1,253 @@
+"""SQL of the reading side: each question is one statement, and carries the position that its answer is true at."""
+
+from itertools import groupby
+
+from sqlalchemy import Select, Text, and_, bindparam, func, select
+
+from app.storage.catalogue import CHANNEL_COLUMNS, ITEM_COLUMNS, LOCATION_COLUMNS, location_from
+from app.storage.statements import Dialect, Row, Rows, Statement, statement
+from app.storage.stock import LEVEL_COLUMNS, level_from
+from app.storage.tables import (
+    adjustments,
+    channels,
+    feed_head,
+    items,
+    listings,
+    location_channels,
+    locations,
+    movements,
+    stock_levels,
+)
+from app.storage.times import from_microseconds
+from domain.adjustments import AdjustmentReason
+from domain.availability import PLAIN_EXPOSURE, Exposure
+from domain.levels import InventoryBucket
+from domain.ports import ItemFilter, LedgerRow, LevelAtLocation, StockSnapshot
+from domain.records import Location
+
+SNAPSHOT_HEAD_WIDTH = 10
+LEVEL_WIDTH = len(LEVEL_COLUMNS)
+
+
+@statement
+def stock_snapshots(sql: Dialect) -> Select[*tuple[object, ...]]:
+    """All that availability is computed from, for `keys` (SKU, channel code or null): a row a level, or one without."""
+    wanted = sql.rows("keys", sku=Text, channel=Text)
+    other = listings.alias("other")
+    other_channel = channels.alias("other_channel")
+    pools_of_others = (
+        select(func.coalesce(func.sum(other.c.pool), 0))
+        .select_from(other.join(other_channel, other_channel.c.id == other.c.channel_id))
+        .where(
+            other.c.item_id == items.c.id,
+            other.c.channel_id != channels.c.id,
+            other.c.pool > 0,
+            other_channel.c.archived_at.is_(None),
+        )
+        .scalar_subquery()
+    )
+    source = (
+        wanted.outerjoin(items, and_(items.c.sku == wanted.c.sku, items.c.archived_at.is_(None)))
+        .outerjoin(channels, and_(channels.c.code == wanted.c.channel, channels.c.archived_at.is_(None)))
+        .outerjoin(stock_levels, and_(stock_levels.c.item_id == items.c.id, stock_levels.c.is_active))
+        .outerjoin(locations, locations.c.id == stock_levels.c.location_id)
+        .outerjoin(listings, and_(listings.c.item_id == items.c.id, listings.c.channel_id == channels.c.id))
+        .outerjoin(
+            location_channels,
+            and_(
+                location_channels.c.location_id == stock_levels.c.location_id,
+                location_channels.c.channel_id == channels.c.id,
+            ),
+        )
+    )
+    return select(
+        wanted.c.ordinal,
+        sql.now().label("now"),
+        select(feed_head.c.position).scalar_subquery().label("position"),
+        items.c.is_backorderable,
+        channels.c.id.label("channel_id"),
+        listings.c.buffer,
+        listings.c.minimum_exposure,
+        listings.c.maximum_exposure,
+        pools_of_others.label("pools_of_others"),
+        location_channels.c.location_id.label("serves"),
+        *LEVEL_COLUMNS,
+        *(column.label(f"location_{column.name}") for column in locations.c),
+    ).select_from(source)
+
+
+@statement
+def head_position(sql: Dialect) -> Select[*tuple[object, ...]]:
+    """The position of the newest event."""
+    return select(feed_head.c.position)
+
+
+def item_page(wanted: ItemFilter) -> Statement:
+    """At most `limit` items from the SKU `lower` on and below `upper`, but for `after`, in order.
+
+    A statement for each combination of filters, so that each can use the index that fits it.
+    """
+    named = {
+        "skus": wanted.skus is not None,
+        "name": wanted.name_contains is not None,
+        "product_code": wanted.product_code is not None,
+        "stocked_at": wanted.stocked_at is not None,
+    }
+
+    def build(sql: Dialect) -> Select[*tuple[object, ...]]:
+        skus = sql.values("skus", Text)
+        stocked = (
+            select(stock_levels.c.item_id)
+            .join(locations)
+            .where(locations.c.code == bindparam("stocked_at"), stock_levels.c.is_active)
+        )
+        conditions = {
+            "skus": items.c.sku.in_(select(skus.c.value)),
+            "name": items.c.name.ilike(bindparam("name_pattern"), escape="\\"),
+            "product_code": items.c.product_code == bindparam("product_code"),
+            "stocked_at": items.c.id.in_(stocked),
+        }
+        return (
+            select(*ITEM_COLUMNS)
+            .where(
+                items.c.sku >= bindparam("lower"),
+                items.c.sku < bindparam("upper"),
+                items.c.sku != bindparam("after"),
+                items.c.archived_at.is_not(None) if wanted.is_archived else items.c.archived_at.is_(None),
+                *(conditions[name] for name, is_wanted in named.items() if is_wanted),
+            )
+            .order_by(items.c.sku)
+            .limit(bindparam("limit"))
+        )
+
+    parts = ["item_page", *(name for name, is_wanted in named.items() if is_wanted), str(wanted.is_archived)]
+    return Statement("-".join(parts), build)
+
+
+@statement
+def location_page(sql: Dialect) -> Select[*tuple[object, ...]]:
+    """At most `limit` locations in use behind the code `after`, in order."""
+    return (
+        select(*LOCATION_COLUMNS)
+        .where(locations.c.code > bindparam("after"), locations.c.archived_at.is_(None))
+        .order_by(locations.c.code)
+        .limit(bindparam("limit"))
+    )
+
+
+@statement
+def channel_page(sql: Dialect) -> Select[*tuple[object, ...]]:
+    """At most `limit` channels in use behind the code `after`, in order."""
+    return (
+        select(*CHANNEL_COLUMNS)
+        .where(channels.c.code > bindparam("after"), channels.c.archived_at.is_(None))
+        .order_by(channels.c.code)
+        .limit(bindparam("limit"))
+    )
+
+
+def movement_page(*, of_item: bool, at_location: bool) -> Statement:
+    """At most `limit` ledger rows older than the row `before`, newest first, of the item `sku`, at `location`."""
+
+    def build(sql: Dialect) -> Select[*tuple[object, ...]]:  # the same on every database
+        item = select(items.c.id).where(items.c.sku == bindparam("sku")).scalar_subquery()
+        location = select(locations.c.id).where(locations.c.code == bindparam("location")).scalar_subquery()
+        return (
+            select(
+                movements.c.id,
+                items.c.sku,
+                locations.c.code,
+                movements.c.bucket,
+                movements.c.delta,
+                movements.c.balance_after,
+                adjustments.c.reason,
+                movements.c.adjustment_id,
+                movements.c.recorded_at,
+            )
+            .select_from(
+                movements.join(items, items.c.id == movements.c.item_id)
+                .join(locations)
+                .join(adjustments, adjustments.c.id == movements.c.adjustment_id)
+            )
+            .where(
+                movements.c.id < bindparam("before"),
+                *((movements.c.item_id == item,) if of_item else ()),
+                *((movements.c.location_id == location,) if at_location else ()),
+            )
+            .order_by(movements.c.id.desc())
+            .limit(bindparam("limit"))
+        )
+
+    return Statement(f"movement_page-{of_item}-{at_location}", build)
+
+
+@statement
+def skus_at_location(sql: Dialect) -> Select[*tuple[object, ...]]:
+    """At most `limit` SKUs behind the SKU `after` with a level at the location `code`, in order."""
+    return (
+        select(items.c.sku)
+        .select_from(stock_levels.join(items).join(locations))
+        .where(locations.c.code == bindparam("code"), stock_levels.c.is_active, items.c.sku > bindparam("after"))
+        .order_by(items.c.sku)
+        .limit(bindparam("limit"))
+    )
+
+
+def snapshots_from(rows: Rows, keys: list[tuple[str, str | None]]) -> list[StockSnapshot]:
+    """Return one snapshot a key, in the order of the keys."""
+    places: dict[str, Location] = {}
+    rows.sort(key=lambda row: int(row[0]))
+    grouped = groupby(rows, key=lambda row: int(row[0]))
+    return [_snapshot(list(group), keys[ordinal], places) for ordinal, group in grouped]
+
+
+def ledger_row_from(row: Row) -> LedgerRow:
+    """Return the ledger row that a row of `movement_page` holds."""
+    row_id, sku, location, bucket, delta, balance_after, reason, adjustment_id, recorded_at = row
+    return LedgerRow(
+        row_id=row_id,
+        sku=sku,
+        location=location,
+        bucket=InventoryBucket(bucket),
+        delta=delta,
+        balance_after=balance_after,
+        reason=AdjustmentReason(reason),
+        adjustment_id=adjustment_id,
+        recorded_at=from_microseconds(recorded_at),
+    )
+
+
+def _snapshot(rows: Rows, key: tuple[str, str | None], places: dict[str, Location]) -> StockSnapshot:
+    sku, channel = key
+    _, now, position, is_backorderable, channel_id, buffer, minimum, maximum, pools, _ = rows[0][:SNAPSHOT_HEAD_WIDTH]
+    if buffer is None and not pools:
+        exposure = PLAIN_EXPOSURE
+    else:
+        exposure = Exposure(
+            buffer=buffer or 0, minimum=minimum or 0, maximum=maximum, pools_of_others=0 if channel is None else pools
+        )
+    levels = [_level(row, sku, channel, places) for row in rows if row[SNAPSHOT_HEAD_WIDTH] is not None]
+    levels.sort(key=lambda one: one.location.code)
+    return StockSnapshot(
+        position=position,
+        as_of=from_microseconds(now),
+        sku=sku,
+        is_known=is_backorderable is not None,
+        is_backorderable=bool(is_backorderable),
+        channel_is_known=channel is None or channel_id is not None,
+        exposure=exposure,
+        levels=tuple(levels),
+    )
+
+
+def _level(row: Row, sku: str, channel: str | None, places: dict[str, Location]) -> LevelAtLocation:
+    location_row = row[SNAPSHOT_HEAD_WIDTH + LEVEL_WIDTH :]
+    code = location_row[1]
+    location = places.get(code)
+    if location is None:
+        location = places[code] = location_from(location_row)
+    return LevelAtLocation(
+        level=level_from(row[SNAPSHOT_HEAD_WIDTH : SNAPSHOT_HEAD_WIDTH + LEVEL_WIDTH], sku=sku, location=code),
+        location=location,
+        serves_channel=channel is None or row[SNAPSHOT_HEAD_WIDTH - 1] is not None,
+    )

@@ -1,0 +1,85 @@
+"""Named statements and the scripts that run them.
+
+A *statement* is one sentence of SQL, built once per dialect with SQLAlchemy Core and compiled to text. A *script* is
+a generator that yields calls of statements and is sent back their rows, so that one description of a transaction runs
+inside SQLite's thread in one hop and, statement by statement, on asyncpg. The rule: a statement works on sets (bound
+arrays), so that a batch costs a handful of statements, however many commands are in it.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import ColumnElement, FromClause, Subquery
+from sqlalchemy.sql.base import Executable
+from sqlalchemy.types import TypeEngine
+
+Row = Sequence[Any]
+Rows = list[Row]
+Parameters = Mapping[str, object]
+
+
+class Dialect(Protocol):
+    """What differs between databases when a statement is built."""
+
+    def rows(self, name: str, /, **columns: type[TypeEngine[Any]]) -> Subquery:
+        """Return the bound parameter `name`, a list of lists, as a table with these columns."""
+        ...
+
+    def values(self, name: str, /, kind: type[TypeEngine[Any]]) -> Subquery:
+        """Return the bound parameter `name`, a list, as a table with the column `value`."""
+        ...
+
+    def now(self) -> ColumnElement[int]:
+        """Return the database's clock, in microseconds since 1970."""
+        ...
+
+    def insert_ignoring(self, table: FromClause, columns: Sequence[str], source: Subquery) -> Executable:
+        """Return an insert that leaves rows alone whose key exists."""
+        ...
+
+    def insert_or_update(
+        self, table: FromClause, columns: Sequence[str], source: Subquery, *, key: Sequence[str]
+    ) -> Executable:
+        """Return an insert that updates the other columns of rows whose key exists."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A named sentence of SQL; `build` makes it for a dialect."""
+
+    name: str
+    build: Callable[[Dialect], Executable]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A statement with its parameters."""
+
+    statement: Statement
+    parameters: Parameters
+
+
+Result = TypeVar("Result")
+Script = Generator[Call, Rows, Result]
+"""Yields calls, is sent their rows, returns its result. Raising rolls the transaction back."""
+
+
+def statement(build: Callable[[Dialect], Executable]) -> Statement:
+    """Name a statement after the function that builds it."""
+    return Statement(name=build.__name__, build=build)
+
+
+def run(which: Statement, **parameters: object) -> Script[Rows]:
+    """Run one statement as a step of a script."""
+    rows = yield Call(which, parameters)
+    return rows
+
+
+def run_if_any(which: Statement, **parameters: Sequence[object]) -> Script[Rows]:
+    """Run one statement over the given sets, unless every one of them is empty."""
+    if not any(parameters.values()):
+        return []
+    rows = yield Call(which, parameters)
+    return rows

@@ -1,0 +1,175 @@
+"""SQL of stock levels: the only place that locks, always in order of (item, location)."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import BigInteger, Integer, Select, Text, and_, func, insert, select, update
+from sqlalchemy.sql.base import Executable
+
+from app.storage.statements import Dialect, Row, Script, run_if_any, statement
+from app.storage.tables import COUNTERS, conflicts, items, locations, stock_levels
+from app.storage.times import from_microseconds, to_microseconds
+from domain.conflicts import StockConflictClosed, StockConflictOpened
+from domain.levels import StockLevel
+
+LEVEL_COLUMNS = tuple(stock_levels.c[name] for name in (*COUNTERS, "version", "conflict_id", "updated_at"))
+
+
+@statement
+def begin_levels(sql: Dialect) -> Executable:
+    """Insert the missing ones of the levels `keys` (item id, location id), not active yet, so they can be locked."""
+    rows = sql.rows("rows", **{name: Integer for name in stock_levels.c.keys() if name != "conflict_id"})  # noqa: SIM118  # a column collection is not a mapping
+    columns = [name for name in stock_levels.c.keys() if name != "conflict_id"]  # noqa: SIM118  # as above
+    return sql.insert_ignoring(stock_levels, columns, rows)
+
+
+@statement
+def levels_for_update(sql: Dialect) -> Select[*tuple[object, ...]]:
+    """Lock and load the levels `keys` (item id, location id), sorted, ended ones too."""
+    wanted = sql.rows("keys", item_id=BigInteger, location_id=BigInteger)
+    return (
+        select(stock_levels.c.item_id, stock_levels.c.location_id, stock_levels.c.is_active, *LEVEL_COLUMNS)
+        .join(
+            wanted,
+            and_(
+                stock_levels.c.item_id == wanted.c.item_id,
+                stock_levels.c.location_id == wanted.c.location_id,
+            ),
+        )
+        .order_by(stock_levels.c.item_id, stock_levels.c.location_id)
+        .with_for_update(of=stock_levels)
+    )
+
+
+@statement
+def level_counts_by_sku(sql: Dialect) -> Select[*tuple[object, ...]]:
+    """How many active levels each of the items `skus` has; items without any are left out."""
+    wanted = sql.values("skus", Text)
+    return (
+        select(items.c.sku, func.count())
+        .select_from(stock_levels.join(items))
+        .where(items.c.sku == wanted.c.value, stock_levels.c.is_active)
+        .group_by(items.c.sku)
+    )
+
+
+@statement
+def level_counts_by_location(sql: Dialect) -> Select[*tuple[object, ...]]:
+    """How many active levels each of the locations `codes` has; locations without any are left out."""
+    wanted = sql.values("codes", Text)
+    return (
+        select(locations.c.code, func.count())
+        .select_from(stock_levels.join(locations))
+        .where(locations.c.code == wanted.c.value, stock_levels.c.is_active)
+        .group_by(locations.c.code)
+    )
+
+
+@statement
+def put_levels(sql: Dialect) -> Executable:
+    """Keep the levels as they are now; each row exists, and is locked."""
+    counters = dict.fromkeys(COUNTERS, Integer)
+    rows = sql.rows(
+        "rows",
+        item_id=BigInteger,
+        location_id=BigInteger,
+        **counters,
+        is_active=Integer,
+        version=BigInteger,
+        conflict_id=Text,
+        updated_at=BigInteger,
+    )
+    changed = (*COUNTERS, "is_active", "version", "conflict_id", "updated_at")
+    return (
+        update(stock_levels)
+        .where(stock_levels.c.item_id == rows.c.item_id, stock_levels.c.location_id == rows.c.location_id)
+        .values({name: rows.c[name] for name in changed})
+    )
+
+
+@statement
+def open_conflicts(sql: Dialect) -> Executable:
+    """Keep conflicts that opened (and perhaps closed again) in this batch."""
+    rows = sql.rows(
+        "rows",
+        id=Text,
+        item_id=BigInteger,
+        location_id=BigInteger,
+        unbacked=Integer,
+        opened_at=BigInteger,
+        closed_at=BigInteger,
+    )
+    columns = [column.name for column in conflicts.c]
+    return insert(conflicts).from_select(columns, select(*(rows.c[column] for column in columns)))
+
+
+@statement
+def close_conflicts(sql: Dialect) -> Executable:
+    """Mark conflicts as closed."""
+    rows = sql.rows("rows", id=Text, closed_at=BigInteger)
+    return update(conflicts).where(conflicts.c.id == rows.c.id).values(closed_at=rows.c.closed_at)
+
+
+LevelIds = tuple[int, int]
+"""(item id, location id)"""
+
+
+def write_levels(levels: Iterable[tuple[LevelIds, StockLevel, bool]]) -> Script[None]:
+    """Keep levels, each with its ids and whether it is active."""
+    rows = [
+        (
+            *ids,
+            *(getattr(level, counter) for counter in COUNTERS),
+            int(is_active),
+            level.version,
+            level.conflict_id,
+            to_microseconds(level.updated_at),
+        )
+        for ids, level, is_active in sorted(levels, key=lambda one: one[0])
+    ]
+    yield from run_if_any(put_levels, rows=rows)
+
+
+def write_conflicts(
+    opened: Sequence[tuple[LevelIds, StockConflictOpened]], closed: Sequence[StockConflictClosed]
+) -> Script[None]:
+    """Keep what opened and closed; closing comes first, because a level has one open conflict at the most."""
+    closed_at = {event.conflict_id: to_microseconds(event.level.updated_at) for event in closed}
+    yield from run_if_any(close_conflicts, rows=list(closed_at.items()))
+    yield from run_if_any(
+        open_conflicts,
+        rows=[
+            (
+                event.conflict_id,
+                *ids,
+                event.unbacked,
+                to_microseconds(event.level.updated_at),
+                closed_at.get(event.conflict_id),
+            )
+            for ids, event in opened
+        ],
+    )
+
+
+def empty_level_row(ids: LevelIds, *, at_microseconds: int) -> Row:
+    """Return the row with which a level waits for its activation."""
+    return (*ids, *(0 for _ in COUNTERS), 0, 0, at_microseconds)
+
+
+def level_from(row: Row, *, sku: str, location: str) -> StockLevel:
+    """Return the level that a row of LEVEL_COLUMNS holds."""
+    return StockLevel(
+        sku=sku,
+        location=location,
+        on_hand=row[0],
+        reserved=row[1],
+        allocated=row[2],
+        quarantined=row[3],
+        damaged=row[4],
+        safety_stock=row[5],
+        incoming=row[6],
+        in_transit=row[7],
+        backordered=row[8],
+        version=row[9],
+        conflict_id=row[10],
+        updated_at=from_microseconds(row[11]),
+    )

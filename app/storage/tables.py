@@ -1,0 +1,219 @@
+"""The tables; the one rule: they say the same on SQLite and PostgreSQL, so every type is one that both keep alike.
+
+Times are whole microseconds since 1970 (UTC) and identifiers are text, because the writer talks to the drivers
+directly, past SQLAlchemy's type conversion. Check constraints and unique indexes are the last fence behind the
+decider, not the first.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from domain.levels import BALANCE_MAX
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers a table's rows by itself only when the key is called INTEGER, which there holds 64 bits too.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _times() -> tuple[Column[int], ...]:
+    return (
+        Column("created_at", BigInteger, nullable=False),
+        Column("updated_at", BigInteger, nullable=False),
+        Column("archived_at", BigInteger),
+    )
+
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("sku", Text, nullable=False),
+    Column("name", Text),
+    Column("product_code", Text),
+    Column("attributes", Text, nullable=False),
+    Column("identifiers", Text, nullable=False),
+    Column("is_backorderable", Boolean, nullable=False),
+    *_times(),
+    UniqueConstraint("sku"),
+    Index(None, "product_code"),
+)
+
+locations = Table(
+    "locations",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("code", Text, nullable=False),
+    Column("name", Text),
+    Column("kind", String(32), nullable=False),
+    Column("country_code", String(2)),
+    *_times(),
+    UniqueConstraint("code"),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("code", Text, nullable=False),
+    Column("name", Text),
+    *_times(),
+    UniqueConstraint("code"),
+)
+
+location_channels = Table(
+    "location_channels",
+    metadata,
+    Column("location_id", BigInteger, ForeignKey("locations.id"), primary_key=True),
+    Column("channel_id", BigInteger, ForeignKey("channels.id"), primary_key=True),
+    Index(None, "channel_id"),
+    sqlite_with_rowid=False,
+)
+
+listings = Table(
+    "listings",
+    metadata,
+    Column("item_id", BigInteger, ForeignKey("items.id"), primary_key=True),
+    Column("channel_id", BigInteger, ForeignKey("channels.id"), primary_key=True),
+    Column("external_key", Text),
+    Column("buffer", Integer, nullable=False),
+    Column("minimum_exposure", Integer, nullable=False),
+    Column("maximum_exposure", Integer),
+    Column("pool", Integer, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index(None, "channel_id"),
+    CheckConstraint("buffer >= 0 AND minimum_exposure >= 0 AND pool >= 0", name="numbers"),
+    sqlite_with_rowid=False,
+)
+
+PART_COUNTERS = (
+    "reserved",
+    "allocated",
+    "quarantined",
+    "damaged",
+    "safety_stock",
+    "incoming",
+    "in_transit",
+    "backordered",
+)
+COUNTERS = ("on_hand", *PART_COUNTERS)
+
+stock_levels = Table(
+    "stock_levels",
+    metadata,
+    Column("item_id", BigInteger, ForeignKey("items.id"), primary_key=True),
+    Column("location_id", BigInteger, ForeignKey("locations.id"), primary_key=True),
+    *(Column(counter, Integer, nullable=False) for counter in COUNTERS),
+    Column("is_active", Boolean, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("conflict_id", String(32)),
+    Column("updated_at", BigInteger, nullable=False),
+    CheckConstraint(f"on_hand BETWEEN {-BALANCE_MAX} AND {BALANCE_MAX}", name="on_hand"),
+    *(CheckConstraint(f"{counter} BETWEEN 0 AND {BALANCE_MAX}", name=counter) for counter in PART_COUNTERS),
+    Index(None, "location_id", "item_id"),
+    sqlite_with_rowid=False,
+)
+
+adjustments = Table(
+    "adjustments",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("account_id", String(64), nullable=False),
+    Column("idempotency_key", Text, nullable=False),
+    Column("item_id", BigInteger, ForeignKey("items.id"), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("source_channel", Text),
+    Column("reference_document_uri", Text),
+    Column("correlation_id", Text),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("recorded_by", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+movements = Table(
+    "movements",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    # No foreign key: movements are written before the adjustment, which waits for its position.
+    Column("adjustment_id", String(32), nullable=False),
+    Column("item_id", BigInteger, ForeignKey("items.id"), nullable=False),
+    Column("location_id", BigInteger, ForeignKey("locations.id"), nullable=False),
+    Column("bucket", String(16), nullable=False),
+    Column("delta", Integer, nullable=False),
+    Column("balance_after", Integer, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    UniqueConstraint("adjustment_id", "location_id", "bucket"),
+    Index(None, "item_id", "id"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("account_id", String(64), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("adjustment_id", String(32)),
+    Column("recorded_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+conflicts = Table(
+    "conflicts",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("item_id", BigInteger, ForeignKey("items.id"), nullable=False),
+    Column("location_id", BigInteger, ForeignKey("locations.id"), nullable=False),
+    Column("unbacked", Integer, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("closed_at", BigInteger),
+    Index(
+        "uq_conflicts_open_per_level",
+        "item_id",
+        "location_id",
+        unique=True,
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("type", String(64), nullable=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("sku", Text),
+    Column("data", Text, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+)
+
+feed_head = Table(
+    "feed_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="single_row"),
+)
