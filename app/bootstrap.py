@@ -1,0 +1,118 @@
+"""THE composition root: makes a gateway out of its settings; web, workers, CLI and tests all begin here."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from app.event_feed import EventFeed
+from app.event_retention import EventRetention
+from app.ids import new_id
+from app.ledger_writer import LedgerWriter, WriterLimits
+from app.reads import DatabaseReads
+from app.settings import Settings
+from app.storage.database import Database, SqliteDatabase
+from app.storage.migrate import migrate_sqlite
+from resolvers.context import Services
+from resolvers.loaders import Loaders
+
+logger = logging.getLogger("stockgate")
+
+MS = 1000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """A running gateway: its ports, and the workers behind them."""
+
+    settings: Settings
+    services: Services
+    database: Database
+    writer: LedgerWriter
+    feed: EventFeed
+    workers: tuple["asyncio.Task[None]", ...]
+
+    @property
+    def is_working(self) -> bool:
+        """Whether every worker is alive."""
+        return not any(worker.done() for worker in self.workers)
+
+
+@contextlib.asynccontextmanager
+async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
+    """Open the database, bring its tables up to date, start the workers; stop them in order at the end."""
+    await asyncio.to_thread(migrate_sqlite, settings.sqlite_path)
+    database = await SqliteDatabase.open(
+        settings.sqlite_path,
+        lock_timeout_ms=settings.lock_timeout_ms,
+        read_connections=settings.read_connections,
+    )
+    try:
+        async with _workers_on(settings, database) as gateway:
+            yield gateway
+    finally:
+        await database.close()
+
+
+@contextlib.asynccontextmanager
+async def _workers_on(settings: Settings, database: Database) -> AsyncIterator[Gateway]:
+    feed = _feed(settings, database)
+    writer = LedgerWriter(database, _limits(settings), on_commit=feed.wake)
+    retention = EventRetention(database, keep_for=timedelta(days=settings.event_retention_days), clock=_now)
+    reads = DatabaseReads(database, deadline_seconds=settings.read_deadline_ms / MS)
+    await feed.start()
+    workers = tuple(
+        asyncio.create_task(worker(), name=name)
+        for name, worker in (("writer", writer.run), ("feed", feed.run), ("retention", retention.run))
+    )
+    for worker in workers:
+        worker.add_done_callback(_log_if_failed)
+    services = Services(ledger=writer, reads=reads, feed=feed, loaders=Loaders(reads), new_id=new_id)
+    gateway = Gateway(
+        settings=settings, services=services, database=database, writer=writer, feed=feed, workers=workers
+    )
+    try:
+        yield gateway
+    finally:
+        for stop in (writer.stop, feed.stop, retention.stop):
+            stop()
+        await _finish(workers, deadline_seconds=settings.shutdown_deadline_ms / MS)
+
+
+def _feed(settings: Settings, database: Database) -> EventFeed:
+    return EventFeed(
+        database,
+        events_kept=settings.feed_events_kept,
+        page_events=settings.feed_page_events,
+        poll_seconds=settings.feed_poll_ms / MS,
+        read_deadline_seconds=settings.read_deadline_ms / MS,
+    )
+
+
+def _limits(settings: Settings) -> WriterLimits:
+    return WriterLimits(
+        batch_rows_max=settings.batch_rows_max,
+        queue_commands_max=settings.queue_commands_max,
+        queue_deadline_seconds=settings.queue_deadline_ms / MS,
+        commit_deadline_seconds=settings.commit_deadline_ms / MS,
+    )
+
+
+async def _finish(workers: tuple["asyncio.Task[None]", ...], *, deadline_seconds: float) -> None:
+    _, unfinished = await asyncio.wait(workers, timeout=deadline_seconds)
+    for worker in unfinished:
+        logger.warning("the worker %s did not stop in time", worker.get_name())
+        worker.cancel()
+    if unfinished:
+        await asyncio.wait(unfinished, timeout=deadline_seconds)
+
+
+def _log_if_failed(worker: "asyncio.Task[None]") -> None:
+    if not worker.cancelled() and worker.exception() is not None:
+        logger.critical("the worker %s failed", worker.get_name(), exc_info=worker.exception())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,60 @@
+"""The server process: uvicorn on one address, told to end its streams before it waits for them."""
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from app.settings import Settings
+from app.web import GatewayApp
+
+KEEP_ALIVE_SECONDS = 75
+
+
+class GatewayServer(uvicorn.Server):
+    """uvicorn, which first ends the gateway's subscriptions when it is asked to stop."""
+
+    def __init__(self, config: uvicorn.Config, *, end_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop taking requests, end the streams, finish what has begun."""
+        self._end_streams()
+        await super().shutdown(sockets)
+
+
+def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
+    """Serve until a signal says stop; `on_ready` is told the address once requests are answered."""
+    listener = _listen(settings)
+    host, port = listener.getsockname()[:2]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    app = GatewayApp(settings, on_ready=lambda: on_ready(address))
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_max_size=settings.body_bytes_max,
+        ws_ping_interval=settings.keep_alive_ms / 1000,
+        ws_ping_timeout=settings.send_deadline_ms / 1000,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=max(1, settings.shutdown_deadline_ms // 1000),
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+    )
+    GatewayServer(config, end_streams=app.end_streams).run(sockets=[listener])
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError:
+        listener.close()
+        raise
+    return listener

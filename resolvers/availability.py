@@ -1,0 +1,155 @@
+"""Availability: what may be sold, and where it lies; one loader call a SKU, one statement for all of them."""
+
+import asyncio
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from domain.availability import availability_status, channel_availability, node_availability
+from domain.ports import LevelAtLocation, StockSnapshot
+from resolvers import node_ids
+from resolvers.context import Info
+from resolvers.enums import AvailabilityStatus
+from resolvers.errors import bad_input
+from resolvers.places import Location, present_location
+from resolvers.stock import StockLevel, present_level
+
+SKUS_MAX = 250
+
+
+@strawberry.type(description="What one location may promise.")
+class NodeAvailability:
+    """Availability at one fulfilment node."""
+
+    location: Location = strawberry.field(description="The location.")
+    available_quantity: int = strawberry.field(
+        description="What may be sold from here, in base units: what is available here, and never more than the "
+        "channel as a whole may sell."
+    )
+    status: AvailabilityStatus = strawberry.field(description="What a storefront may say of this location.")
+
+
+@strawberry.type(description="What may be sold of an item, on a channel or overall, as of one position.")
+class Availability:
+    """Availability of one SKU."""
+
+    sku: str = strawberry.field(description="The item's SKU.")
+    channel_id: strawberry.ID | None = strawberry.field(
+        description="The channel's code; null when no channel was asked for."
+    )
+    available_quantity: int = strawberry.field(
+        description="What may be sold, in base units: the sum of what is available at each location (one in the red "
+        "counts as 0), less what is pre-allocated to other channels and the channel's own buffer, within the "
+        "channel's least and most to show."
+    )
+    status: AvailabilityStatus = strawberry.field(description="What a storefront may tell its shopper.")
+    as_of: datetime = strawberry.field(description="When the answer was true, by the database's clock.")
+    position: str = strawberry.field(
+        description="The place in the order of all events at which the answer is true; subscribe after it to miss "
+        "nothing."
+    )
+    snapshot: strawberry.Private[StockSnapshot]
+    counted: strawberry.Private[list[LevelAtLocation]]
+
+    @strawberry.field(
+        description="The locations that were counted, each with what it may promise, in order of their codes."
+    )
+    def nodes(self) -> list[NodeAvailability]:
+        """Present what each location may promise."""
+        is_backorderable = self.snapshot.is_backorderable
+        return [_node(one, self.available_quantity, is_backorderable=is_backorderable) for one in self.counted]
+
+    @strawberry.field(description="The stock levels that were counted; empty for callers who may not see details.")
+    def levels(self) -> list[StockLevel]:
+        """Present the levels."""
+        return [present_level(one.level, one.location) for one in self.counted]
+
+
+Skus = Annotated[list[str], strawberry.argument(description="Which items, 1 to 250 SKUs.")]
+ChannelArgument = Annotated[
+    strawberry.ID | None,
+    strawberry.argument(description="The channel to answer for, by global id or code; null asks for all stock."),
+]
+LocationsArgument = Annotated[
+    list[strawberry.ID] | None,
+    strawberry.argument(description="Count only these locations (global ids or codes); null counts all."),
+]
+
+
+def counted_levels(snapshot: StockSnapshot, locations: frozenset[str] | None) -> list[LevelAtLocation]:
+    """Return the levels that count: where the location serves the channel and was asked for."""
+    return [
+        one for one in snapshot.levels if one.serves_channel and (locations is None or one.location.code in locations)
+    ]
+
+
+def available_quantity(snapshot: StockSnapshot, counted: list[LevelAtLocation]) -> int:
+    """Return what may be sold of the item, from the levels that count."""
+    return channel_availability((one.level.available for one in counted), snapshot.exposure)
+
+
+def present_availability(
+    snapshot: StockSnapshot, *, channel: str | None, locations: frozenset[str] | None
+) -> Availability | None:
+    """Return what may be sold; None for an unknown SKU or channel."""
+    if not (snapshot.is_known and snapshot.channel_is_known):
+        return None
+    counted = counted_levels(snapshot, locations)
+    quantity = available_quantity(snapshot, counted)
+    return Availability(
+        sku=snapshot.sku,
+        channel_id=None if channel is None else strawberry.ID(channel),
+        available_quantity=quantity,
+        status=availability_status(quantity, is_backorderable=snapshot.is_backorderable),
+        as_of=snapshot.as_of,
+        position=str(snapshot.position),
+        snapshot=snapshot,
+        counted=counted,
+    )
+
+
+@strawberry.type
+class AvailabilityQueries:
+    """Questions about availability."""
+
+    @strawberry.field(
+        description="What may be sold of each item, in the order of the SKUs; null for an unknown SKU, and for every "
+        "SKU when the channel is unknown. The storefront's question: ask for a whole page of products at once."
+    )
+    async def availability(
+        self,
+        info: Info,
+        skus: Skus,
+        channel_id: ChannelArgument = None,
+        location_ids: LocationsArgument = None,
+    ) -> list[Availability | None] | None:
+        """Return availability, SKU by SKU."""
+        if not 1 <= len(skus) <= SKUS_MAX:
+            raise bad_input(f"`skus` names {len(skus)} items; name 1 to {SKUS_MAX}.")
+        channel = channel_code(channel_id)
+        locations = location_codes(location_ids)
+        loader = info.context.services.loaders.snapshots
+        snapshots = await asyncio.gather(*(loader.load((sku, channel)) for sku in skus))
+        return [present_availability(one, channel=channel, locations=locations) for one in snapshots]
+
+
+def channel_code(channel_id: str | None) -> str | None:
+    """Return the code of the channel that an argument names."""
+    return None if channel_id is None else node_ids.code_from(channel_id, type_name=node_ids.CHANNEL)
+
+
+def location_codes(location_ids: list[strawberry.ID] | None) -> frozenset[str] | None:
+    """Return the codes of the locations that an argument names; None stands for all."""
+    if location_ids is None:
+        return None
+    return frozenset(node_ids.code_from(one, type_name=node_ids.LOCATION) for one in location_ids)
+
+
+def _node(one: LevelAtLocation, channel_quantity: int, *, is_backorderable: bool) -> NodeAvailability:
+    quantity = node_availability(one.level.available, channel_quantity=channel_quantity)
+    return NodeAvailability(
+        location=present_location(one.location),
+        available_quantity=quantity,
+        status=availability_status(quantity, is_backorderable=is_backorderable),
+    )

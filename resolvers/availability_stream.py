@@ -1,0 +1,178 @@
+"""The latest availability of what changes: catch up from a position, then live.
+
+The rule: a change's position is safe to resume from. Of several items that changed at once, all but the last carry the
+position *before* them, so a subscriber that is cut off between two of them is told of the second again.
+"""
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+
+from graphql import GraphQLError
+
+from domain.availability import availability_status
+from domain.catalogue import ItemArchived, ItemUpserted, LocationArchived, LocationUpserted
+from domain.listings import ListingUpserted
+from domain.ports import RecordedEvent, StockSnapshot
+from domain.stock_commands import InventoryAdjusted, LevelActivated, LevelDeactivated
+from resolvers.availability import available_quantity, counted_levels
+from resolvers.context import Services
+from resolvers.enums import AvailabilityStatus, RejectionCode
+
+REMEMBERED_QUANTITIES_MAX = 10_000
+PAGE_SKUS = 250
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AvailableNow:
+    """What may be sold of an item now; complete up to `position`."""
+
+    position: int
+    sku: str
+    channel: str | None
+    quantity: int
+    previous_quantity: int | None
+    status: AvailabilityStatus
+
+
+class AvailabilityStream:
+    """One subscriber's view: the items and the channel that it follows, and what it was last told."""
+
+    def __init__(self, services: Services, *, channel: str | None, skus: frozenset[str] | None) -> None:
+        self._services = services
+        self._channel = channel
+        self._skus = skus
+        self._told: OrderedDict[str, int] = OrderedDict()
+
+    async def follow(self, after: int | None) -> AsyncIterator[AvailableNow]:
+        """Yield the latest value of each item that changed after the position, then of each that changes."""
+        await self._check_channel()
+        if after is None:
+            position = await self._begin_now()
+        else:
+            position = await self._services.reads.position()
+            async for now in self._catch_up(after, complete_to=position):
+                yield now
+        async for run in self._services.feed.follow(position):
+            end = run[-1].position
+            async for now in self._tell(self._changed_by(run), safe=position, end=end):
+                yield now
+            position = end
+
+    async def _check_channel(self) -> None:
+        if self._channel is not None and await self._services.loaders.channels.load(self._channel) is None:
+            raise GraphQLError(
+                f"There is no channel {self._channel!r}; check the code.",
+                extensions={"code": RejectionCode.CHANNEL_NOT_FOUND.value},
+            )
+
+    async def _begin_now(self) -> int:
+        """Remember what the named items stand at, and return the position at which they do."""
+        if self._skus is None:
+            return await self._services.reads.position()
+        snapshots = await self._snapshots(sorted(self._skus))
+        for snapshot in snapshots:
+            self._remember(snapshot.sku, self._quantity(snapshot))
+        return min(snapshot.position for snapshot in snapshots)
+
+    async def _catch_up(self, after: int, *, complete_to: int) -> AsyncIterator[AvailableNow]:
+        """Yield the latest value of all that changed between the two positions."""
+        async for now in self._tell(self._changed_since(after), safe=after, end=complete_to):
+            yield now
+
+    async def _changed_since(self, after: int) -> AsyncIterator[str]:
+        feed = self._services.feed
+        for location in await feed.places_changed_since(after):
+            async for sku in self._skus_served_from(location):
+                yield sku
+        last: str | None = None
+        while page := await feed.skus_changed_since(
+            after, among=None if self._skus is None else sorted(self._skus), after=last, limit=PAGE_SKUS
+        ):
+            for sku in page:
+                yield sku
+            last = page[-1]
+
+    async def _changed_by(self, run: Sequence[RecordedEvent]) -> AsyncIterator[str]:
+        for recorded in run:
+            match recorded.event:
+                case InventoryAdjusted(adjustment=adjustment):
+                    yield adjustment.sku
+                case LevelActivated(level=level) | LevelDeactivated(level=level):
+                    yield level.sku
+                case ItemUpserted(item=item) | ItemArchived(item=item):
+                    yield item.sku
+                case ListingUpserted(listing=listing):
+                    yield listing.sku
+                case LocationUpserted(location=location) | LocationArchived(location=location):
+                    async for sku in self._skus_served_from(location.code):
+                        yield sku
+                case _:
+                    pass
+
+    async def _skus_served_from(self, location: str) -> AsyncIterator[str]:
+        """Yield what a change of the location may concern: which channels it serves matters to channels only."""
+        if self._channel is None:
+            return
+        if self._skus is not None:
+            for sku in sorted(self._skus):
+                yield sku
+            return
+        last: str | None = None
+        while page := await self._services.reads.skus_stocked_at(location, after=last, limit=PAGE_SKUS):
+            for sku in page:
+                yield sku
+            last = page[-1]
+
+    async def _tell(self, skus: AsyncIterator[str], *, safe: int, end: int) -> AsyncIterator[AvailableNow]:
+        """Yield what changed of these items; the last one carries `end`, the others `safe`."""
+        held: AvailableNow | None = None
+        async for page in _pages(skus, among=self._skus):
+            for snapshot in await self._snapshots(page):
+                now = self._if_news(snapshot, position=safe)
+                if now is not None:
+                    if held is not None:
+                        yield held
+                    held = now
+        if held is not None:
+            yield replace(held, position=end)
+
+    async def _snapshots(self, skus: Sequence[str]) -> list[StockSnapshot]:
+        return await self._services.loaders.snapshots.load_many([(sku, self._channel) for sku in skus])
+
+    def _quantity(self, snapshot: StockSnapshot) -> int:
+        return available_quantity(snapshot, counted_levels(snapshot, None))
+
+    def _if_news(self, snapshot: StockSnapshot, *, position: int) -> AvailableNow | None:
+        quantity = self._quantity(snapshot)
+        previous = self._told.get(snapshot.sku)
+        if quantity == previous:
+            return None
+        self._remember(snapshot.sku, quantity)
+        return AvailableNow(
+            position=position,
+            sku=snapshot.sku,
+            channel=self._channel,
+            quantity=quantity,
+            previous_quantity=previous,
+            status=availability_status(quantity, is_backorderable=snapshot.is_backorderable),
+        )
+
+    def _remember(self, sku: str, quantity: int) -> None:
+        self._told[sku] = quantity
+        self._told.move_to_end(sku)
+        if len(self._told) > REMEMBERED_QUANTITIES_MAX:
+            self._told.popitem(last=False)
+
+
+async def _pages(skus: AsyncIterator[str], *, among: frozenset[str] | None) -> AsyncIterator[list[str]]:
+    """Yield the items in pages, each item once a page."""
+    page: dict[str, None] = {}
+    async for sku in skus:
+        if among is None or sku in among:
+            page[sku] = None
+        if len(page) == PAGE_SKUS:
+            yield list(page)
+            page.clear()
+    if page:
+        yield list(page)

@@ -1,0 +1,360 @@
+"""Mutations of the catalogue: items, locations, channels, listings; fields that are left out stay as they are."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, TypeVar
+
+import strawberry
+from strawberry import UNSET
+
+from domain.catalogue import (
+    ChannelArchive,
+    ChannelFields,
+    ChannelUpsert,
+    ItemArchive,
+    ItemFields,
+    ItemUpsert,
+    LocationArchive,
+    LocationFields,
+    LocationUpsert,
+)
+from domain.decider import Command
+from domain.listings import ListingUpsert
+from domain.ports import Receipt
+from domain.records import Attribute, Identifier
+from domain.rejections import FieldPath, Refused, Rejection, refuse
+from resolvers import node_ids
+from resolvers.catalogue import InventoryItem, load_item
+from resolvers.context import Info
+from resolvers.enums import ErrorPolicy, LocationKind, RejectionCode
+from resolvers.errors import UserError, user_errors
+from resolvers.listings import (
+    ListingUpsertBulkPayload,
+    ListingUpsertInput,
+    ListingUpsertResult,
+    load_listing,
+)
+from resolvers.places import Channel, EitherId, Location, load_channel, load_location
+
+ENTRIES_PER_BULK_MAX = 250
+Outcome = Receipt | Refused
+
+
+@strawberry.input(description="A property that tells a variant from its siblings.")
+class ItemAttributeInput:
+    """An attribute."""
+
+    name: str = strawberry.field(description="Which property, such as `size`.")
+    value: str = strawberry.field(description="Its value, such as `XL`.")
+
+
+@strawberry.input(description="A code that others use for the item.")
+class ItemIdentifierInput:
+    """An identifier."""
+
+    scheme: str = strawberry.field(description="Whose code it is, such as `GTIN` or `ASIN`.")
+    value: str = strawberry.field(description="The code itself.")
+
+
+@strawberry.input(
+    description="An item to create, or to change: fields that are left out stay as they are, null clears."
+)
+class ItemUpsertInput:
+    """One item."""
+
+    sku: str = strawberry.field(description="Which item; 1 to 255 printable characters, compared exactly.")
+    name: str | None = strawberry.field(default=UNSET, description="The item's name for people.")
+    product_code: str | None = strawberry.field(default=UNSET, description="The product that it is a variant of.")
+    attributes: list[ItemAttributeInput] | None = strawberry.field(
+        default=UNSET, description="What tells it from its siblings; replaces all attributes."
+    )
+    identifiers: list[ItemIdentifierInput] | None = strawberry.field(
+        default=UNSET, description="Codes that others use for it; replaces all identifiers."
+    )
+    is_backorderable: bool | None = strawberry.field(
+        default=UNSET, description="Whether it may be sold while nothing is left; null means false."
+    )
+
+
+@strawberry.input(
+    description="A location to create, or to change: fields that are left out stay as they are, null clears."
+)
+class LocationUpsertInput:
+    """One location."""
+
+    code: str = strawberry.field(description="Which location: your own code, 1 to 255 printable characters.")
+    name: str | None = strawberry.field(default=UNSET, description="The location's name for people.")
+    kind: LocationKind | None = strawberry.field(
+        default=UNSET, description="What kind of place it is; a new location is a WAREHOUSE unless said otherwise."
+    )
+    country_code: str | None = strawberry.field(
+        default=UNSET, description="The country it is in: two capital letters (ISO 3166-1 alpha-2)."
+    )
+    channel_ids: list[strawberry.ID] | None = strawberry.field(
+        default=UNSET, description="All channels that it serves from now on (global ids or codes); null means none."
+    )
+
+
+@strawberry.input(
+    description="A channel to create, or to change: fields that are left out stay as they are, null clears."
+)
+class ChannelUpsertInput:
+    """One channel."""
+
+    code: str = strawberry.field(description="Which channel: your own code, 1 to 255 printable characters.")
+    name: str | None = strawberry.field(default=UNSET, description="The channel's name for people.")
+
+
+@strawberry.input(description="The item to archive.")
+class ItemArchiveInput:
+    """One item."""
+
+    sku: str = strawberry.field(description="Its SKU. It must be stocked nowhere; its ledger stays.")
+
+
+@strawberry.input(description="The location to archive.")
+class LocationArchiveInput:
+    """One location."""
+
+    location_id: EitherId = strawberry.field(description="Its global id or code. It must stock nothing.")
+
+
+@strawberry.input(description="The channel to archive.")
+class ChannelArchiveInput:
+    """One channel."""
+
+    channel_id: EitherId = strawberry.field(description="Its global id or code. Its listings no longer count.")
+
+
+@strawberry.type(description="What became of a change of an item.")
+class ItemPayload:
+    """The result of one item."""
+
+    inventory_item: InventoryItem | None = strawberry.field(
+        description="The item as it is now; null when it was refused or archived."
+    )
+    user_errors: list[UserError] = strawberry.field(description="Why it was refused; empty when it was not.")
+
+
+@strawberry.type(description="What became of a bulk change of items.")
+class ItemUpsertBulkPayload:
+    """The results of all items."""
+
+    results: list[ItemPayload] = strawberry.field(description="One result an entry, in the order of the input.")
+    user_errors: list[UserError] = strawberry.field(description="Why the request as a whole was refused.")
+
+
+@strawberry.type(description="What became of a change of a location.")
+class LocationPayload:
+    """The result of one location."""
+
+    location: Location | None = strawberry.field(
+        description="The location as it is now; null when it was refused or archived."
+    )
+    user_errors: list[UserError] = strawberry.field(description="Why it was refused; empty when it was not.")
+
+
+@strawberry.type(description="What became of a change of a channel.")
+class ChannelPayload:
+    """The result of one channel."""
+
+    channel: Channel | None = strawberry.field(
+        description="The channel as it is now; null when it was refused or archived."
+    )
+    user_errors: list[UserError] = strawberry.field(description="Why it was refused; empty when it was not.")
+
+
+BulkPolicy = Annotated[ErrorPolicy, strawberry.argument(description="What to do when an entry is refused.")]
+
+
+@strawberry.type
+class CatalogueMutations:
+    """Changes of the catalogue. Each may be sent again without harm: what is so already stays so."""
+
+    @strawberry.mutation(description="Create an item or change it; an archived item comes back.")
+    async def item_upsert(
+        self,
+        info: Info,
+        input: Annotated[ItemUpsertInput, strawberry.argument(description="The item.")],
+    ) -> ItemPayload | None:
+        """Upsert one item."""
+        return await _item_payload(info, input.sku, await _execute(info, _item_upsert(input)), ("input",))
+
+    @strawberry.mutation(description="Create or change up to 250 items.")
+    async def item_upsert_bulk(
+        self,
+        info: Info,
+        inputs: Annotated[list[ItemUpsertInput], strawberry.argument(description="The items, at most 250.")],
+        error_policy: BulkPolicy = ErrorPolicy.REJECT_FAILED_ROWS,
+    ) -> ItemUpsertBulkPayload | None:
+        """Upsert many items."""
+        refused = bulk_refusal(len(inputs))
+        if refused is not None:
+            return ItemUpsertBulkPayload(results=[], user_errors=user_errors(refused, prefix=()))
+        outcomes = await execute_bulk(info, [_item_upsert(one) for one in inputs], error_policy)
+        results = await asyncio.gather(
+            *(
+                _item_payload(info, one.sku, outcome, ("inputs", str(index)))
+                for index, (one, outcome) in enumerate(zip(inputs, outcomes, strict=True))
+            )
+        )
+        return ItemUpsertBulkPayload(results=results, user_errors=[])
+
+    @strawberry.mutation(description="Take an item that is stocked nowhere out of the catalogue.")
+    async def item_archive(
+        self,
+        info: Info,
+        input: Annotated[ItemArchiveInput, strawberry.argument(description="The item.")],
+    ) -> ItemPayload | None:
+        """Archive one item."""
+        outcome = await _execute(info, ItemArchive(sku=input.sku))
+        return await _item_payload(info, input.sku, outcome, ("input",))
+
+    @strawberry.mutation(description="Create a location or change it; an archived location comes back.")
+    async def location_upsert(
+        self,
+        info: Info,
+        input: Annotated[LocationUpsertInput, strawberry.argument(description="The location.")],
+    ) -> LocationPayload | None:
+        """Upsert one location."""
+        outcome = await _execute(info, _location_upsert(input))
+        return await _location_payload(info, input.code, outcome)
+
+    @strawberry.mutation(description="Take a location that stocks nothing out of use.")
+    async def location_archive(
+        self,
+        info: Info,
+        input: Annotated[LocationArchiveInput, strawberry.argument(description="The location.")],
+    ) -> LocationPayload | None:
+        """Archive one location."""
+        code = node_ids.code_from(input.location_id, type_name=node_ids.LOCATION)
+        return await _location_payload(info, code, await _execute(info, LocationArchive(code=code)))
+
+    @strawberry.mutation(description="Create a channel or change it; an archived channel comes back.")
+    async def channel_upsert(
+        self,
+        info: Info,
+        input: Annotated[ChannelUpsertInput, strawberry.argument(description="The channel.")],
+    ) -> ChannelPayload | None:
+        """Upsert one channel."""
+        fields: ChannelFields = {} if input.name is UNSET else {"name": input.name}
+        outcome = await _execute(info, ChannelUpsert(code=input.code, fields=fields))
+        return await _channel_payload(info, input.code, outcome)
+
+    @strawberry.mutation(description="Take a channel out of use; its listings no longer count.")
+    async def channel_archive(
+        self,
+        info: Info,
+        input: Annotated[ChannelArchiveInput, strawberry.argument(description="The channel.")],
+    ) -> ChannelPayload | None:
+        """Archive one channel."""
+        code = node_ids.code_from(input.channel_id, type_name=node_ids.CHANNEL)
+        return await _channel_payload(info, code, await _execute(info, ChannelArchive(code=code)))
+
+    @strawberry.mutation(description="List up to 250 items on channels, or change the channels' own keys for them.")
+    async def listing_upsert_bulk(
+        self,
+        info: Info,
+        inputs: Annotated[list[ListingUpsertInput], strawberry.argument(description="The listings, at most 250.")],
+        error_policy: BulkPolicy = ErrorPolicy.REJECT_FAILED_ROWS,
+    ) -> ListingUpsertBulkPayload | None:
+        """Upsert many listings."""
+        refused = bulk_refusal(len(inputs))
+        if refused is not None:
+            return ListingUpsertBulkPayload(results=[], user_errors=user_errors(refused, prefix=()))
+        commands = [_listing_upsert(one) for one in inputs]
+        outcomes = await execute_bulk(info, commands, error_policy)
+        results = await asyncio.gather(
+            *(
+                _listing_result(info, command, outcome, ("inputs", str(index)))
+                for index, (command, outcome) in enumerate(zip(commands, outcomes, strict=True))
+            )
+        )
+        return ListingUpsertBulkPayload(results=results, user_errors=[])
+
+
+def bulk_refusal(entries: int) -> Refused | None:
+    """Return why a bulk request of so many entries is refused as a whole, if it is."""
+    if 1 <= entries <= ENTRIES_PER_BULK_MAX:
+        return None
+    message = f"There are {entries} entries over all inputs; send 1 to {ENTRIES_PER_BULK_MAX} a request."
+    return refuse(Rejection(code=RejectionCode.INVALID_INPUT, message=message, field=("inputs",)))
+
+
+CommandType = TypeVar("CommandType", bound=Command)
+
+
+async def execute_bulk(info: Info, commands: Sequence[CommandType], policy: ErrorPolicy) -> list[Outcome]:
+    """Run the commands of a bulk mutation under its error policy."""
+    ledger, by = info.context.services.ledger, info.context.principal
+    if policy is ErrorPolicy.REJECT_EVERYTHING:
+        return await ledger.execute_together(commands, by=by)
+    return await ledger.execute_each(commands, by=by)
+
+
+async def _execute(info: Info, command: Command) -> Outcome:
+    return await info.context.services.ledger.execute(command, by=info.context.principal)
+
+
+def _item_upsert(wanted: ItemUpsertInput) -> ItemUpsert:
+    fields: ItemFields = {}
+    if wanted.name is not UNSET:
+        fields["name"] = wanted.name
+    if wanted.product_code is not UNSET:
+        fields["product_code"] = wanted.product_code
+    if wanted.attributes is not UNSET:
+        fields["attributes"] = tuple(Attribute(name=a.name, value=a.value) for a in wanted.attributes or ())
+    if wanted.identifiers is not UNSET:
+        fields["identifiers"] = tuple(Identifier(scheme=i.scheme, value=i.value) for i in wanted.identifiers or ())
+    if wanted.is_backorderable is not UNSET:
+        fields["is_backorderable"] = bool(wanted.is_backorderable)
+    return ItemUpsert(sku=wanted.sku, fields=fields)
+
+
+def _location_upsert(wanted: LocationUpsertInput) -> LocationUpsert:
+    fields: LocationFields = {}
+    if wanted.name is not UNSET:
+        fields["name"] = wanted.name
+    if wanted.kind is not UNSET:
+        fields["kind"] = wanted.kind or LocationKind.WAREHOUSE
+    if wanted.country_code is not UNSET:
+        fields["country_code"] = wanted.country_code
+    channels = None
+    if wanted.channel_ids is not UNSET:
+        channels = frozenset(node_ids.code_from(id_, type_name=node_ids.CHANNEL) for id_ in wanted.channel_ids or ())
+    return LocationUpsert(code=wanted.code, fields=fields, channels=channels)
+
+
+def _listing_upsert(wanted: ListingUpsertInput) -> ListingUpsert:
+    return ListingUpsert(
+        sku=wanted.sku,
+        channel=node_ids.code_from(wanted.channel_id, type_name=node_ids.CHANNEL),
+        external_key=wanted.external_key,
+    )
+
+
+async def _item_payload(info: Info, sku: str, outcome: Outcome, prefix: FieldPath) -> ItemPayload:
+    if isinstance(outcome, Refused):
+        return ItemPayload(inventory_item=None, user_errors=user_errors(outcome, prefix=prefix))
+    return ItemPayload(inventory_item=await load_item(info, sku), user_errors=[])
+
+
+async def _location_payload(info: Info, code: str, outcome: Outcome) -> LocationPayload:
+    if isinstance(outcome, Refused):
+        return LocationPayload(location=None, user_errors=user_errors(outcome))
+    return LocationPayload(location=await load_location(info, code), user_errors=[])
+
+
+async def _channel_payload(info: Info, code: str, outcome: Outcome) -> ChannelPayload:
+    if isinstance(outcome, Refused):
+        return ChannelPayload(channel=None, user_errors=user_errors(outcome))
+    return ChannelPayload(channel=await load_channel(info, code), user_errors=[])
+
+
+async def _listing_result(
+    info: Info, command: ListingUpsert, outcome: Outcome, prefix: FieldPath
+) -> ListingUpsertResult:
+    if isinstance(outcome, Refused):
+        return ListingUpsertResult(listing=None, user_errors=user_errors(outcome, prefix=prefix))
+    key = node_ids.pair_key(command.sku, command.channel)
+    return ListingUpsertResult(listing=await load_listing(info, key), user_errors=[])

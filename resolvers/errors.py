@@ -1,0 +1,98 @@
+"""Errors as clients see them: refusals of the domain as values, everything else as typed, masked GraphQL errors."""
+
+import logging
+from collections.abc import Iterator, Sequence
+
+import strawberry
+from graphql import ExecutionResult, GraphQLError
+from strawberry.extensions import SchemaExtension
+
+from domain.ports import InfrastructureError, PositionExpired, SubscriberTooSlow
+from domain.rejections import FieldPath, Refused
+from resolvers.enums import RejectionCode
+
+logger = logging.getLogger("stockgate.graphql")
+
+
+@strawberry.type(description="Why a command was refused, and what to do about it.")
+class UserError:
+    """One reason for a refusal."""
+
+    field: list[str] | None = strawberry.field(
+        description='Where the reason lies, as a path into the arguments: ["input", "adjustments", "1", "delta"]. '
+        "Null when it lies in no single place."
+    )
+    message: str = strawberry.field(description="A sentence for people that says what to do.")
+    code: RejectionCode = strawberry.field(description="The reason, for programs.")
+    quantity_available: int | None = strawberry.field(
+        default=None, description="For INSUFFICIENT_STOCK: how many units could have been taken, in base units."
+    )
+
+
+def user_errors(refused: Refused, *, prefix: FieldPath = ("input",)) -> list[UserError]:
+    """Present a refusal, with each field path seen from the mutation's arguments."""
+    return [
+        UserError(
+            field=[*prefix, *rejection.field] if rejection.field or prefix else None,
+            message=rejection.message,
+            code=rejection.code,
+            quantity_available=rejection.quantity_available,
+        )
+        for rejection in refused.rejections
+    ]
+
+
+def bad_input(message: str) -> GraphQLError:
+    """Return the error for an argument that cannot be served, of a query or subscription."""
+    return GraphQLError(message, extensions={"code": RejectionCode.INVALID_INPUT.value})
+
+
+class ErrorPresentation(SchemaExtension):
+    """Gives every error its code, and hides what only the operator may read behind a correlation id."""
+
+    def on_operation(self) -> Iterator[None]:
+        """Present the errors of a query or mutation."""
+        yield
+        result = self.execution_context.result
+        if isinstance(result, ExecutionResult) and result.errors:
+            result.errors = self._presented(result.errors)
+
+    def on_stream_result(self, result: object) -> Iterator[None]:
+        """Present the errors of one message of a subscription."""
+        errors = getattr(result, "errors", None)
+        if errors:
+            result.errors = self._presented(errors)  # type: ignore[attr-defined]  # it has errors, so it can be given others
+        yield
+
+    def _presented(self, errors: Sequence[GraphQLError]) -> list[GraphQLError]:
+        correlation_id = getattr(self.execution_context.context, "correlation_id", None)
+        return [presented(error, correlation_id=correlation_id) for error in errors]
+
+
+def presented(error: GraphQLError, *, correlation_id: str | None) -> GraphQLError:
+    """Return the error as a client may see it."""
+    cause = error.original_error
+    if isinstance(cause, InfrastructureError):
+        return _typed(error, str(cause), code=cause.code, retryAfterMs=cause.retry_after_ms)
+    if isinstance(cause, PositionExpired):
+        message = "The events after this position are no longer kept; take a new snapshot and resume from its position."
+        return _typed(error, message, code="POSITION_EXPIRED")
+    if isinstance(cause, SubscriberTooSlow):
+        message = "The subscriber fell too far behind; resume after the given position."
+        return _typed(error, message, code="SUBSCRIBER_TOO_SLOW", position=str(cause.position))
+    if cause is None or isinstance(cause, GraphQLError):
+        return error
+    logger.error("an operation failed (correlation id %s)", correlation_id, exc_info=cause)
+    message = f"The gateway failed to answer this; the operator finds the reason under {correlation_id}."
+    return _typed(error, message, code="INTERNAL_ERROR", correlationId=correlation_id)
+
+
+def _typed(error: GraphQLError, message: str, **extensions: object) -> GraphQLError:
+    return GraphQLError(
+        message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions=extensions,
+    )

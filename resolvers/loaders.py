@@ -1,0 +1,40 @@
+"""Loaders: reads that happen in the same turn of the event loop, from any request, share one statement.
+
+The rule: a loader never remembers. A WebSocket lives for days, and a remembered answer would be stale stock.
+"""
+
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import TypeVar
+
+from strawberry.dataloader import DataLoader
+
+from domain.adjustments import Adjustment
+from domain.ports import Reads, StockSnapshot
+from domain.records import Channel, Item, Listing, Location
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+KEYS_PER_STATEMENT_MAX = 5000
+
+
+class Loaders:
+    """One loader for each thing that is read by key; made once a process."""
+
+    def __init__(self, reads: Reads) -> None:
+        self.snapshots: DataLoader[tuple[str, str | None], StockSnapshot] = _loader(reads.snapshots)
+        self.items: DataLoader[str, Item | None] = _loader(reads.items)
+        self.locations: DataLoader[str, Location | None] = _loader(reads.locations)
+        self.channels: DataLoader[str, Channel | None] = _loader(reads.channels)
+        self.channels_served: DataLoader[str, tuple[Channel, ...]] = _loader(reads.channels_served)
+        self.listings: DataLoader[str, tuple[Listing, ...]] = _loader(reads.listings)
+        self.adjustments: DataLoader[str, Adjustment | None] = _loader(reads.adjustments)
+
+
+def _loader(load: Callable[[Sequence[Key]], Awaitable[Sequence[Value]]]) -> DataLoader[Key, Value]:
+    async def load_each_once(keys: list[Key]) -> list[Value]:
+        distinct = list(dict.fromkeys(keys))
+        found = dict(zip(distinct, await load(distinct), strict=True))
+        return [found[key] for key in keys]
+
+    return DataLoader(load_fn=load_each_once, cache=False, max_batch_size=KEYS_PER_STATEMENT_MAX)

@@ -1,0 +1,180 @@
+"""Subscriptions: stock changes event by event, availability by its latest value; both resumable by position."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from domain.adjustments import Adjustment
+from domain.levels import StockLevel as DomainLevel
+from domain.ports import RecordedEvent
+from domain.stock_commands import InventoryAdjusted, LevelActivated, LevelDeactivated
+from resolvers.availability import SKUS_MAX, ChannelArgument, LocationsArgument, channel_code, location_codes
+from resolvers.availability_stream import AvailabilityStream, AvailableNow
+from resolvers.context import Info
+from resolvers.enums import AdjustmentReason, AvailabilityStatus
+from resolvers.errors import bad_input
+from resolvers.stock import InventoryAdjustment, StockLevel, present_adjustment, present_level
+
+POSITION_MAX = 2**63 - 1
+
+
+@strawberry.type(description="Stock of one item changed.")
+class StockChange:
+    """One event about stock."""
+
+    position: str = strawberry.field(
+        description="The event's place in the order of all events; resume `after` it to go on without a gap."
+    )
+    occurred_at: datetime = strawberry.field(description="When it happened in the world, as the caller gave it.")
+    sku: str = strawberry.field(description="The item's SKU.")
+    adjustment: InventoryAdjustment | None = strawberry.field(
+        description="The adjustment behind it; null when a level began or ended."
+    )
+    levels: list[StockLevel] = strawberry.field(description="The levels that changed, as of this event.")
+    reason: AdjustmentReason | None = strawberry.field(description="Why stock changed.")
+    source_channel_id: strawberry.ID | None = strawberry.field(description="The code of the channel that caused it.")
+    correlation_id: str | None = strawberry.field(description="The caller's own trace id, as given.")
+
+
+@strawberry.type(description="What may be sold of one item changed; only the latest value is sent.")
+class AvailabilityChange:
+    """The latest availability of one item."""
+
+    position: str = strawberry.field(
+        description="The place in the order of all events at which the value is true; resume `after` it."
+    )
+    sku: str = strawberry.field(description="The item's SKU.")
+    channel_id: strawberry.ID | None = strawberry.field(description="The channel's code, when one was asked for.")
+    available_quantity: int = strawberry.field(description="What may be sold now, in base units.")
+    previous_quantity: int | None = strawberry.field(
+        description="What this subscription last said; null when it has not said anything of this item yet."
+    )
+    status: AvailabilityStatus = strawberry.field(description="What a storefront may tell its shopper.")
+
+
+SkusArgument = Annotated[
+    list[str] | None, strawberry.argument(description="Only these items, at most 250; null follows all.")
+]
+Position = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Send first what happened after this position (of a snapshot, or the last one received); null "
+        "begins now. Older than what is kept: the error POSITION_EXPIRED."
+    ),
+]
+
+
+@strawberry.type
+class StockSubscriptions:
+    """What dashboards and storefronts follow."""
+
+    @strawberry.subscription(
+        description="Every change of stock, in order, none missed and none twice. A subscriber that falls too far "
+        "behind gets the error SUBSCRIBER_TOO_SLOW with the position to resume from."
+    )
+    async def stock_changed(
+        self,
+        info: Info,
+        skus: SkusArgument = None,
+        location_ids: LocationsArgument = None,
+        after: Position = None,
+    ) -> AsyncIterator[StockChange]:
+        """Follow the log and present what concerns the subscriber."""
+        wanted = checked_skus(skus)
+        locations = location_codes(location_ids)
+        async for run in info.context.services.feed.follow(checked_position(after)):
+            for recorded in run:
+                change = _stock_change(recorded, wanted, locations)
+                if change is not None:
+                    yield change
+
+    @strawberry.subscription(
+        description="What may be sold of each item, whenever it changes: first the latest value of each item that "
+        "changed after the given position, then live. A burst of changes is answered once, with the latest value."
+    )
+    async def availability_changed(
+        self,
+        info: Info,
+        skus: SkusArgument = None,
+        channel_id: ChannelArgument = None,
+        after: Position = None,
+    ) -> AsyncIterator[AvailabilityChange]:
+        """Follow the log and say what each change comes to."""
+        stream = AvailabilityStream(info.context.services, channel=channel_code(channel_id), skus=checked_skus(skus))
+        async for now in stream.follow(checked_position(after)):
+            yield _availability_change(now)
+
+
+def checked_skus(skus: list[str] | None) -> frozenset[str] | None:
+    """Return the SKUs to follow; None stands for all."""
+    if skus is not None and not 1 <= len(skus) <= SKUS_MAX:
+        raise bad_input(f"`skus` names {len(skus)} items; name 1 to {SKUS_MAX}, or null for all.")
+    return None if skus is None else frozenset(skus)
+
+
+def checked_position(after: str | None) -> int | None:
+    """Return the position that an argument names."""
+    if after is None:
+        return None
+    if not (after.isascii() and after.isdecimal() and int(after) <= POSITION_MAX):
+        raise bad_input("`after` is not a position; give one as it was answered.")
+    return int(after)
+
+
+def _stock_change(
+    recorded: RecordedEvent, skus: frozenset[str] | None, locations: frozenset[str] | None
+) -> StockChange | None:
+    match recorded.event:
+        case InventoryAdjusted(adjustment=adjustment, levels=levels):
+            change = _change_by_adjustment(adjustment, recorded.position)
+        case LevelActivated(level=level) | LevelDeactivated(level=level):
+            levels = (level,)
+            change = _change_of_level(level, recorded)
+        case _:
+            return None
+    change.levels = [present_level(level) for level in levels if locations is None or level.location in locations]
+    is_wanted = skus is None or change.sku in skus
+    return change if is_wanted and change.levels else None
+
+
+def _change_by_adjustment(adjustment: Adjustment, position: int) -> StockChange:
+    return StockChange(
+        position=str(position),
+        occurred_at=adjustment.occurred_at,
+        sku=adjustment.sku,
+        adjustment=present_adjustment(adjustment),
+        levels=[],
+        reason=adjustment.reason,
+        source_channel_id=_id_or_none(adjustment.source_channel),
+        correlation_id=adjustment.correlation_id,
+    )
+
+
+def _change_of_level(level: DomainLevel, recorded: RecordedEvent) -> StockChange:
+    return StockChange(
+        position=str(recorded.position),
+        occurred_at=recorded.recorded_at,
+        sku=level.sku,
+        adjustment=None,
+        levels=[],
+        reason=None,
+        source_channel_id=None,
+        correlation_id=None,
+    )
+
+
+def _availability_change(now: AvailableNow) -> AvailabilityChange:
+    return AvailabilityChange(
+        position=str(now.position),
+        sku=now.sku,
+        channel_id=_id_or_none(now.channel),
+        available_quantity=now.quantity,
+        previous_quantity=now.previous_quantity,
+        status=now.status,
+    )
+
+
+def _id_or_none(code: str | None) -> strawberry.ID | None:
+    return None if code is None else strawberry.ID(code)
