@@ -1,0 +1,70 @@
+"""The command line of `scripts/bench`: exits with 1 when a request failed or the ledger does not add up."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app.bench import report as reports
+from app.bench.runs import BenchError, BenchOptions, BenchReport, bench_adjust, bench_echo, bench_read
+from app.bench.server_process import ServerError
+
+Seconds = Annotated[float, typer.Option(min=0.5, max=3600, help="How long each workload is measured.")]
+Connections = Annotated[int, typer.Option(min=1, max=10_000, help="Each has one request in flight.")]
+Skus = Annotated[int, typer.Option(min=1, max=100_000, help="How many SKUs the load is spread over.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the whole report to this file.")]
+Directory = Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="Where the ledger's file is made.")]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure a gateway over HTTP.")
+
+
+@app.command()
+def echo(seconds: Seconds = 10, connections: Connections = 64, json: JsonFile = None) -> None:
+    """How fast the load generator is by itself, against a route that echoes."""
+    _run(bench_echo, BenchOptions(seconds=seconds, connections=connections, skus=1), json)
+
+
+@app.command()
+def adjust(
+    seconds: Seconds = 10,
+    connections: Connections = 64,
+    skus: Skus = 1000,
+    json: JsonFile = None,
+    directory: Directory = None,
+) -> None:
+    """Durable two-location adjustments on SQLite, idempotent: over all SKUs, then on one; then the audit."""
+    options = BenchOptions(seconds=seconds, connections=connections, skus=skus, directory=directory)
+    _run(bench_adjust, options, json)
+
+
+@app.command()
+def read(
+    seconds: Seconds = 10,
+    connections: Connections = 64,
+    skus: Skus = 1000,
+    json: JsonFile = None,
+    directory: Directory = None,
+) -> None:
+    """Availability of 5 random SKUs at 3 locations, with all fields; then the audit."""
+    options = BenchOptions(seconds=seconds, connections=connections, skus=skus, directory=directory)
+    _run(bench_read, options, json)
+
+
+def _run(bench: Callable[[BenchOptions], BenchReport], options: BenchOptions, json_path: Path | None) -> None:
+    console = Console()
+    try:
+        report = bench(options)
+    except (BenchError, ServerError) as error:
+        console.print(str(error), style="red", markup=False)
+        raise typer.Exit(code=1) from None
+    reports.show(report, console)
+    if json_path is not None:
+        json_path.write_text(reports.to_json(report), encoding="utf-8")
+    if not report.is_good:
+        raise typer.Exit(code=1)
+
+
+if __name__ == "__main__":
+    app()
