@@ -62,7 +62,6 @@ async def _workers_on(settings: Settings, database: Database) -> AsyncIterator[G
     writer = LedgerWriter(database, _limits(settings), on_commit=feed.wake)
     retention = EventRetention(database, keep_for=timedelta(days=settings.event_retention_days), clock=_now)
     reads = DatabaseReads(database, deadline_seconds=settings.read_deadline_ms / MS)
-    await feed.start()
     workers = tuple(
         asyncio.create_task(worker(), name=name)
         for name, worker in (("writer", writer.run), ("feed", feed.run), ("retention", retention.run))

@@ -34,7 +34,7 @@ def serve(
     settings = _settings(port=port, host=host)
     _refuse_public_address(settings.host)
     if with_demo:
-        _load_demo(settings)
+        _load_demo(settings, unless_there=True)
     from app.server import serve as run_server  # noqa: PLC0415  # the server takes a second to import, --help should not
 
     try:
@@ -141,13 +141,13 @@ def _refuse_public_address(host: str) -> None:
         )
 
 
-def _load_demo(settings: Settings) -> None:
+def _load_demo(settings: Settings, *, unless_there: bool = False) -> None:
     from app.bootstrap import open_gateway  # noqa: PLC0415  # as above
-    from app.demo.loader import DemoSummary, load_demo  # noqa: PLC0415  # as above
+    from app.demo.loader import DemoSummary, demo_is_loaded, load_demo  # noqa: PLC0415  # as above
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
-    async def run(progress: Progress) -> DemoSummary:
+    async def run(progress: Progress) -> DemoSummary | None:
         bars = {}
 
         def report(what: str, done: int, total: int) -> None:
@@ -156,12 +156,14 @@ def _load_demo(settings: Settings) -> None:
             progress.update(bars[what], completed=done)
 
         async with open_gateway(settings) as gateway:
+            if unless_there and await demo_is_loaded(gateway.services.reads):
+                return None
             return await load_demo(gateway.services.ledger, new_id=gateway.services.new_id, report=report)
 
     with Progress(*columns, console=console) as progress:
         summary = asyncio.run(run(progress))
-    for line in summary.lines():
-        console.print(line)
+    for line in summary.lines() if summary else ("The demo is there already.",):
+        console.print(line, soft_wrap=True)
 
 
 def _greet(address: str, settings: Settings) -> None:

@@ -48,10 +48,6 @@ class EventFeed:
         self._news = asyncio.Event()
         self._stopping = False
 
-    async def start(self) -> None:
-        """Begin at the head of the log."""
-        self._head = await self._log_head()
-
     def wake(self) -> None:
         """Say that there may be new events."""
         self._hint.set()
@@ -71,14 +67,10 @@ class EventFeed:
     async def run_once(self) -> int:
         """Read one page of new events, hand it on, and return how many there were."""
         if not self._followers:
-            head = await self._log_head()
-            # Nobody listens: there is no window to fill. Who began to listen meanwhile counts on the old head.
-            if not self._followers:
-                self._window.clear()
-                self._head = head
-                return 0
+            return 0
         page = await self._page(self._head)
-        if page:
+        # While the page was read, the last follower may have left and a new one begun elsewhere.
+        if page and page[0].position == self._head + 1:
             self._window.extend(page)
             self._head = page[-1].position
             self._announce()
@@ -92,9 +84,8 @@ class EventFeed:
 
     async def follow(self, after: int | None) -> AsyncIterator[tuple[RecordedEvent, ...]]:
         """Yield every event after the position (None: from now on), in order, a run at a time, for ever."""
-        self._followers += 1
+        position = await self._join(after)
         try:
-            position = await self._starting_position(after)
             is_live = False
             while not self._stopping:
                 news = self._news
@@ -147,11 +138,17 @@ class EventFeed:
         first = position + 1 - self._window[0].position
         return tuple(islice(self._window, first, first + self._page_events))
 
-    async def _starting_position(self, after: int | None) -> int:
-        if after is None:
-            return await self._log_head()
-        await self._check_kept(after)
-        return after
+    async def _join(self, after: int | None) -> int:
+        """Count one follower more and return the position after which it begins. Raises PositionExpired."""
+        if after is not None:
+            await self._check_kept(after)
+        head = await self._log_head()
+        if not self._followers:
+            # Nobody listened, so nothing was read: the feed goes on from here.
+            self._window.clear()
+            self._head = head
+        self._followers += 1
+        return head if after is None else after
 
     async def _check_kept(self, position: int) -> None:
         oldest, head = (await self._read(lambda: run(events.kept_range)))[0]

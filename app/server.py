@@ -1,5 +1,6 @@
 """The server process: uvicorn on one address, told to end its streams before it waits for them."""
 
+import signal
 import socket
 from collections.abc import Callable
 
@@ -45,6 +46,9 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
         log_level="warning",
         server_header=False,
     )
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn stops on these, and raises them once more when all is done: by then there is nothing left to stop.
+        signal.signal(stop, lambda *_: None)
     GatewayServer(config, end_streams=app.end_streams).run(sockets=[listener])
 
 

@@ -11,6 +11,7 @@ from domain.ports import ItemFilter
 from resolvers import node_ids
 from resolvers.context import Info
 from resolvers.errors import bad_input
+from resolvers.inputs import compiled_input
 from resolvers.listings import ChannelSyncStatus, load_sync_status
 from resolvers.pagination import PAGE_SIZE_MAX, After, Connection, First, checked_page_size, key_from_cursor, page_of
 from resolvers.places import EitherId, Node
@@ -68,7 +69,7 @@ class InventoryItem(Node):
         return await load_sync_status(info, self.sku)
 
 
-@strawberry.input(description="Which items to list; fields that are left out or null do not narrow the list.")
+@compiled_input(description="Which items to list; fields that are left out or null do not narrow the list.")
 class InventoryItemFilter:
     """A filter of items."""
 

@@ -28,6 +28,7 @@ from resolvers.catalogue import InventoryItem, load_item
 from resolvers.context import Info
 from resolvers.enums import ErrorPolicy, LocationKind, RejectionCode
 from resolvers.errors import UserError, user_errors
+from resolvers.inputs import compiled_input
 from resolvers.listings import (
     ListingUpsertBulkPayload,
     ListingUpsertInput,
@@ -40,7 +41,7 @@ ENTRIES_PER_BULK_MAX = 250
 Outcome = Receipt | Refused
 
 
-@strawberry.input(description="A property that tells a variant from its siblings.")
+@compiled_input(description="A property that tells a variant from its siblings.")
 class ItemAttributeInput:
     """An attribute."""
 
@@ -48,7 +49,7 @@ class ItemAttributeInput:
     value: str = strawberry.field(description="Its value, such as `XL`.")
 
 
-@strawberry.input(description="A code that others use for the item.")
+@compiled_input(description="A code that others use for the item.")
 class ItemIdentifierInput:
     """An identifier."""
 
@@ -56,9 +57,7 @@ class ItemIdentifierInput:
     value: str = strawberry.field(description="The code itself.")
 
 
-@strawberry.input(
-    description="An item to create, or to change: fields that are left out stay as they are, null clears."
-)
+@compiled_input(description="An item to create, or to change: fields that are left out stay as they are, null clears.")
 class ItemUpsertInput:
     """One item."""
 
@@ -76,7 +75,7 @@ class ItemUpsertInput:
     )
 
 
-@strawberry.input(
+@compiled_input(
     description="A location to create, or to change: fields that are left out stay as they are, null clears."
 )
 class LocationUpsertInput:
@@ -95,7 +94,7 @@ class LocationUpsertInput:
     )
 
 
-@strawberry.input(
+@compiled_input(
     description="A channel to create, or to change: fields that are left out stay as they are, null clears."
 )
 class ChannelUpsertInput:
@@ -105,21 +104,21 @@ class ChannelUpsertInput:
     name: str | None = strawberry.field(default=UNSET, description="The channel's name for people.")
 
 
-@strawberry.input(description="The item to archive.")
+@compiled_input(description="The item to archive.")
 class ItemArchiveInput:
     """One item."""
 
     sku: str = strawberry.field(description="Its SKU. It must be stocked nowhere; its ledger stays.")
 
 
-@strawberry.input(description="The location to archive.")
+@compiled_input(description="The location to archive.")
 class LocationArchiveInput:
     """One location."""
 
     location_id: EitherId = strawberry.field(description="Its global id or code. It must stock nothing.")
 
 
-@strawberry.input(description="The channel to archive.")
+@compiled_input(description="The channel to archive.")
 class ChannelArchiveInput:
     """One channel."""
 

@@ -1,17 +1,23 @@
 """Errors as clients see them: refusals of the domain as values, everything else as typed, masked GraphQL errors."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError
+from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError
 from strawberry.extensions import SchemaExtension
+from strawberry.types import ExecutionResult as StrawberryResult
+from strawberry.types.execution import PreExecutionError
 
 from domain.ports import InfrastructureError, PositionExpired, SubscriberTooSlow
 from domain.rejections import FieldPath, Refused
 from resolvers.enums import RejectionCode
 
 logger = logging.getLogger("stockgate.graphql")
+
+PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+BAD_INPUT = "BAD_USER_INPUT"
 
 
 @strawberry.type(description="Why a command was refused, and what to do about it.")
@@ -53,24 +59,23 @@ class ErrorPresentation(SchemaExtension):
     def on_operation(self) -> Iterator[None]:
         """Present the errors of a query or mutation."""
         yield
-        result = self.execution_context.result
-        if isinstance(result, ExecutionResult) and result.errors:
-            result.errors = self._presented(result.errors)
+        self._present(self.execution_context.result)
 
     def on_stream_result(self, result: object) -> Iterator[None]:
         """Present the errors of one message of a subscription."""
-        errors = getattr(result, "errors", None)
-        if errors:
-            result.errors = self._presented(errors)  # type: ignore[attr-defined]  # it has errors, so it can be given others
+        self._present(result)
         yield
 
-    def _presented(self, errors: Sequence[GraphQLError]) -> list[GraphQLError]:
+    def _present(self, result: object) -> None:
+        if not isinstance(result, ExecutionResult | StrawberryResult) or not result.errors:
+            return
+        code = VALIDATION_FAILED if isinstance(result, PreExecutionError) else BAD_INPUT
         correlation_id = getattr(self.execution_context.context, "correlation_id", None)
-        return [presented(error, correlation_id=correlation_id) for error in errors]
+        result.errors = [presented(error, request_code=code, correlation_id=correlation_id) for error in result.errors]
 
 
-def presented(error: GraphQLError, *, correlation_id: str | None) -> GraphQLError:
-    """Return the error as a client may see it."""
+def presented(error: GraphQLError, *, request_code: str, correlation_id: str | None) -> GraphQLError:
+    """Return the error as a client may see it; `request_code` is for errors of the document or its values."""
     cause = error.original_error
     if isinstance(cause, InfrastructureError):
         return _typed(error, str(cause), code=cause.code, retryAfterMs=cause.retry_after_ms)
@@ -81,10 +86,17 @@ def presented(error: GraphQLError, *, correlation_id: str | None) -> GraphQLErro
         message = "The subscriber fell too far behind; resume after the given position."
         return _typed(error, message, code="SUBSCRIBER_TOO_SLOW", position=str(cause.position))
     if cause is None or isinstance(cause, GraphQLError):
-        return error
+        return _with_code(error, request_code)
     logger.error("an operation failed (correlation id %s)", correlation_id, exc_info=cause)
     message = f"The gateway failed to answer this; the operator finds the reason under {correlation_id}."
     return _typed(error, message, code="INTERNAL_ERROR", correlationId=correlation_id)
+
+
+def _with_code(error: GraphQLError, request_code: str) -> GraphQLError:
+    """Return an error of the request itself with its code: it is nobody's failure but the document's or its values'."""
+    if error.extensions and "code" in error.extensions:
+        return error
+    return _typed(error, error.message, code=PARSE_FAILED if isinstance(error, GraphQLSyntaxError) else request_code)
 
 
 def _typed(error: GraphQLError, message: str, **extensions: object) -> GraphQLError:

@@ -9,6 +9,7 @@ from resolvers import node_ids
 from resolvers.context import Info
 from resolvers.enums import SyncState
 from resolvers.errors import UserError
+from resolvers.inputs import compiled_input
 from resolvers.places import EitherId, Node
 
 
@@ -50,7 +51,7 @@ class Listing(Node):
     updated_at: datetime = strawberry.field(description="When the listing last changed.")
 
 
-@strawberry.input(description="An item to list on a channel, or a listing whose key changes.")
+@compiled_input(description="An item to list on a channel, or a listing whose key changes.")
 class ListingUpsertInput:
     """One listing."""
 

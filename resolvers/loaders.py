@@ -25,10 +25,12 @@ class Loaders:
         self.snapshots: DataLoader[tuple[str, str | None], StockSnapshot] = _loader(reads.snapshots)
         self.items: DataLoader[str, Item | None] = _loader(reads.items)
         self.locations: DataLoader[str, Location | None] = _loader(reads.locations)
+        self.locations_ever_used: DataLoader[str, Location | None] = _loader(reads.locations_ever_used)
         self.channels: DataLoader[str, Channel | None] = _loader(reads.channels)
         self.channels_served: DataLoader[str, tuple[Channel, ...]] = _loader(reads.channels_served)
         self.listings: DataLoader[str, tuple[Listing, ...]] = _loader(reads.listings)
         self.adjustments: DataLoader[str, Adjustment | None] = _loader(reads.adjustments)
+        self.newest_position: DataLoader[None, int] = _loader(_one_for_all(reads.position))
 
 
 def _loader(load: Callable[[Sequence[Key]], Awaitable[Sequence[Value]]]) -> DataLoader[Key, Value]:
@@ -38,3 +40,10 @@ def _loader(load: Callable[[Sequence[Key]], Awaitable[Sequence[Value]]]) -> Data
         return [found[key] for key in keys]
 
     return DataLoader(load_fn=load_each_once, cache=False, max_batch_size=KEYS_PER_STATEMENT_MAX)
+
+
+def _one_for_all(load: Callable[[], Awaitable[Value]]) -> Callable[[Sequence[None]], Awaitable[Sequence[Value]]]:
+    async def load_once(keys: Sequence[None]) -> list[Value]:
+        return [await load()] * len(keys)
+
+    return load_once

@@ -57,7 +57,7 @@ def pair_from(key: str) -> tuple[str, str] | None:
     """Return the two codes behind a key, or None when it is no such key."""
     try:
         parts = json.loads(key)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     match parts:
         case [str(first), str(second)]:

@@ -11,6 +11,8 @@ from resolvers.errors import bad_input
 
 PAGE_SIZE_MAX = 250
 CURSOR_PREFIX = "after:"
+NUMBER_MAX = 2**63 - 1
+DIGITS_MAX = len(str(NUMBER_MAX))
 
 NodeType = TypeVar("NodeType")
 Source = TypeVar("Source")
@@ -66,6 +68,14 @@ def key_from_cursor(after: str | None) -> str | None:
     if not decoded.startswith(CURSOR_PREFIX):
         raise bad_input("`after` is not a cursor; give a cursor as it was answered.")
     return decoded.removeprefix(CURSOR_PREFIX)
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number that the digits name; None for any other text, and for numbers that no database can hold."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= DIGITS_MAX):
+        return None
+    number = int(text)
+    return number if number <= NUMBER_MAX else None
 
 
 def page_of(

@@ -4,22 +4,23 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import strawberry
-from strawberry.extensions import ParserCache, ValidationCache
+from graphql import GraphQLError
+from strawberry.types import ExecutionContext
 
 from domain.text import decode_node_id
 from resolvers import node_ids
 from resolvers.availability import AvailabilityQueries
 from resolvers.catalogue import ItemQueries, load_item
 from resolvers.catalogue_changes import CatalogueMutations
+from resolvers.completion import CompilingExecutionContext
 from resolvers.context import Info
 from resolvers.errors import ErrorPresentation
+from resolvers.execution import CachedDocuments, DocumentCache
 from resolvers.listings import Listing, load_listing
 from resolvers.places import Node, PlaceQueries, load_channel, load_location
 from resolvers.stock import LedgerQueries, load_adjustment, load_level
 from resolvers.stock_changes import StockMutations
 from resolvers.subscriptions import StockSubscriptions
-
-CACHED_DOCUMENTS_MAX = 1000
 
 NODE_LOADERS: dict[str, Callable[[Info, str], Awaitable[Node | None]]] = {
     node_ids.ITEM: load_item,
@@ -59,16 +60,21 @@ class Subscription(StockSubscriptions):
     """All subscriptions."""
 
 
+class Schema(strawberry.Schema):
+    """The schema; what goes wrong is logged where it is presented, with its correlation id."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Log nothing here: most errors are the caller's own, and the others have been logged."""
+
+
 def build_schema() -> strawberry.Schema:
-    """Return the schema with its caches of parsed and validated documents."""
-    return strawberry.Schema(
+    """Return the schema with its cache of parsed and validated documents."""
+    documents = DocumentCache()
+    return Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
         types=[Listing],
-        extensions=[
-            ErrorPresentation,
-            lambda: ParserCache(maxsize=CACHED_DOCUMENTS_MAX),
-            lambda: ValidationCache(maxsize=CACHED_DOCUMENTS_MAX),
-        ],
+        execution_context_class=CompilingExecutionContext,
+        extensions=[ErrorPresentation, lambda: CachedDocuments(documents)],
     )

@@ -1,5 +1,6 @@
 """Stock levels, movements and adjustments as GraphQL types, and the questions about the ledger."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
@@ -13,8 +14,8 @@ from resolvers import node_ids
 from resolvers.context import Info
 from resolvers.enums import AdjustmentReason, InventoryBucket
 from resolvers.errors import bad_input
-from resolvers.pagination import After, Connection, First, checked_page_size, key_from_cursor, page_of
-from resolvers.places import EitherId, Location, Node, load_location, present_location
+from resolvers.pagination import After, Connection, First, checked_page_size, key_from_cursor, page_of, whole_number
+from resolvers.places import EitherId, Location, Node, present_location
 
 
 @strawberry.type(description="The counters of one item at one location, in base units.")
@@ -22,8 +23,7 @@ class StockLevel(Node):
     """A stock level."""
 
     sku: str = strawberry.field(description="The item's SKU.")
-    location_code: strawberry.Private[str]
-    known_location: strawberry.Private[Location | None] = None
+    location: Location = strawberry.field(description="The location that the level is at.")
     on_hand: int = strawberry.field(description="All units that are physically there, in base units.")
     reserved: int = strawberry.field(description="Part of on hand: held for checkouts.")
     allocated: int = strawberry.field(description="Part of on hand: committed to orders that have not shipped.")
@@ -42,11 +42,6 @@ class StockLevel(Node):
     has_open_conflict: bool = strawberry.field(
         description="Whether a recorded fact left promises here without stock behind them."
     )
-
-    @strawberry.field(description="The location that the level is at.")
-    async def location(self, info: Info) -> Location:
-        """Return the location, loading it if it did not come along."""
-        return self.known_location or await _location_of_record(info, self.location_code)
 
 
 @strawberry.type(description="One row of the ledger: a counter moved. Rows are only ever added.")
@@ -97,13 +92,12 @@ class InventoryAdjustment(Node):
     )
 
 
-def present_level(level: DomainLevel, location: DomainLocation | None = None) -> StockLevel:
+def present_level(level: DomainLevel, location: DomainLocation) -> StockLevel:
     """Return the level as clients see it."""
     return StockLevel(
         id=strawberry.ID(node_ids.level_id(level.sku, level.location)),
         sku=level.sku,
-        location_code=level.location,
-        known_location=None if location is None else present_location(location),
+        location=present_location(location),
         on_hand=level.on_hand,
         reserved=level.reserved,
         allocated=level.allocated,
@@ -164,6 +158,13 @@ def present_ledger_row(row: LedgerRow) -> StockMovement:
     )
 
 
+async def present_levels(info: Info, levels: Iterable[DomainLevel]) -> list[StockLevel]:
+    """Return levels as clients see them, with their locations loaded."""
+    wanted = list(levels)
+    places = await info.context.services.loaders.locations_ever_used.load_many([level.location for level in wanted])
+    return [present_level(level, place) for level, place in zip(wanted, places, strict=True) if place is not None]
+
+
 async def load_adjustment(info: Info, key: str) -> InventoryAdjustment | None:
     """Return an adjustment of the caller's account; anybody else's is as good as missing."""
     found = await info.context.services.loaders.adjustments.load(key)
@@ -221,19 +222,20 @@ class LedgerQueries:
         """Return a page of the ledger."""
         size = checked_page_size(first)
         cursor = key_from_cursor(after)
-        if cursor is not None and not cursor.isdecimal():
+        before = None if cursor is None else whole_number(cursor)
+        if cursor is not None and before is None:
             raise bad_input("`after` is not a cursor of this list.")
         rows = await info.context.services.reads.movement_page(
             sku=sku,
             location=None if location_id is None else node_ids.code_from(location_id, type_name=node_ids.LOCATION),
-            before=None if cursor is None else int(cursor),
+            before=before,
             limit=size + 1,
         )
         return page_of(rows, first=size, after=after, present=present_ledger_row, key=lambda row: str(row.row_id))
 
 
 async def _location_of_record(info: Info, code: str) -> Location:
-    found = await load_location(info, code)
+    found = await info.context.services.loaders.locations_ever_used.load(code)
     if found is None:
-        raise LookupError(f"a record names the location {code}, which is not in use")
-    return found
+        raise LookupError(f"a record names the location {code}, which was never there")
+    return present_location(found)

@@ -5,6 +5,7 @@ from typing import Annotated, TypeVar
 
 import strawberry
 
+from domain.levels import StockLevel as DomainLevel
 from domain.ports import Receipt
 from domain.rejections import FieldPath, Refused
 from domain.stock_commands import InventoryAdjust, StockCommands
@@ -14,7 +15,7 @@ from resolvers.context import Info
 from resolvers.enums import ErrorPolicy
 from resolvers.errors import UserError, user_errors
 from resolvers.listings import ChannelSyncStatus, load_sync_status
-from resolvers.stock import InventoryAdjustment, StockLevel, present_adjustment, present_level
+from resolvers.stock import InventoryAdjustment, StockLevel, present_adjustment, present_levels
 from resolvers.stock_inputs import (
     InventoryActivateInput,
     InventoryAdjustmentInput,
@@ -55,7 +56,7 @@ class StockPayload:
     async def position(self, info: Info) -> str:
         """Return the change's position, or the newest."""
         known = self.known_position
-        return str(await info.context.services.reads.position() if known is None else known)
+        return str(await info.context.services.loaders.newest_position.load(None) if known is None else known)
 
     @strawberry.field(description="What each channel that lists the item was told; empty when the item is unknown.")
     async def sync_status(self, info: Info) -> list[ChannelSyncStatus]:
@@ -70,9 +71,14 @@ class AdjustingPayload(StockPayload):
     adjustment: InventoryAdjustment | None = strawberry.field(
         description="What moved; for a repeated key what moved the first time; null when the request was refused."
     )
-    levels: list[StockLevel] = strawberry.field(
+    changed_levels: strawberry.Private[tuple[DomainLevel, ...]]
+
+    @strawberry.field(
         description="The levels as this change left them (for a dry run: would leave them); empty for a repeated key."
     )
+    async def levels(self, info: Info) -> list[StockLevel]:
+        """Present the levels with their locations."""
+        return await present_levels(info, self.changed_levels)
 
 
 @strawberry.type(description="What became of an adjustment.")
@@ -213,7 +219,7 @@ def _adjusting_payload(
         replayed=outcome.replayed,
         user_errors=[],
         adjustment=None if outcome.adjustment is None else present_adjustment(outcome.adjustment),
-        levels=[present_level(level) for level in outcome.levels],
+        changed_levels=outcome.levels,
     )
 
 
@@ -227,7 +233,7 @@ def _refused_payload(
         replayed=False,
         user_errors=user_errors(refused, prefix=prefix),
         adjustment=None,
-        levels=[],
+        changed_levels=(),
     )
 
 

@@ -19,6 +19,7 @@ from domain.stock_commands import (
 )
 from resolvers import node_ids
 from resolvers.enums import AdjustmentReason, InventoryBucket, MovablePart, RejectionCode, ShortagePolicy
+from resolvers.inputs import compiled_input
 from resolvers.places import EitherId
 
 KEY = (
@@ -38,7 +39,7 @@ PARTS: dict[MovablePart, InventoryBucket | None] = {
 }
 
 
-@strawberry.input(description="A change of one counter at one location.")
+@compiled_input(description="A change of one counter at one location.")
 class LocationAdjustmentInput:
     """One entry of an adjustment."""
 
@@ -55,7 +56,7 @@ class LocationAdjustmentInput:
     )
 
 
-@strawberry.input(description="An adjustment of one item at one or many locations; all of it is applied, or nothing.")
+@compiled_input(description="An adjustment of one item at one or many locations; all of it is applied, or nothing.")
 class InventoryAdjustmentInput:
     """One adjustment."""
 
@@ -73,7 +74,7 @@ class InventoryAdjustmentInput:
     dry_run: bool = strawberry.field(default=False, description=DRY_RUN)
 
 
-@strawberry.input(description="A count of one counter at one location.")
+@compiled_input(description="A count of one counter at one location.")
 class LocationQuantityInput:
     """One entry of a count."""
 
@@ -90,7 +91,7 @@ class LocationQuantityInput:
     )
 
 
-@strawberry.input(description="A count of one item at one or many locations; all of it is recorded, or nothing.")
+@compiled_input(description="A count of one item at one or many locations; all of it is recorded, or nothing.")
 class InventorySetInput:
     """One count."""
 
@@ -109,7 +110,7 @@ class InventorySetInput:
     dry_run: bool = strawberry.field(default=False, description=DRY_RUN)
 
 
-@strawberry.input(description="A move of units between two parts of on-hand stock at one location.")
+@compiled_input(description="A move of units between two parts of on-hand stock at one location.")
 class LocationMoveInput:
     """One entry of a move."""
 
@@ -119,7 +120,7 @@ class LocationMoveInput:
     to_part: MovablePart = strawberry.field(description="The part that they join.")
 
 
-@strawberry.input(description="Moves of one item's units between parts of on hand; all of them are made, or none.")
+@compiled_input(description="Moves of one item's units between parts of on hand; all of them are made, or none.")
 class InventoryMoveInput:
     """One request of moves."""
 
@@ -137,7 +138,7 @@ class InventoryMoveInput:
     dry_run: bool = strawberry.field(default=False, description=DRY_RUN)
 
 
-@strawberry.input(description="The level to begin.")
+@compiled_input(description="The level to begin.")
 class InventoryActivateInput:
     """One activation."""
 
@@ -148,7 +149,7 @@ class InventoryActivateInput:
     )
 
 
-@strawberry.input(description="The level to end.")
+@compiled_input(description="The level to end.")
 class InventoryDeactivateInput:
     """One deactivation."""
 

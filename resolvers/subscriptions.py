@@ -15,9 +15,8 @@ from resolvers.availability_stream import AvailabilityStream, AvailableNow
 from resolvers.context import Info
 from resolvers.enums import AdjustmentReason, AvailabilityStatus
 from resolvers.errors import bad_input
-from resolvers.stock import InventoryAdjustment, StockLevel, present_adjustment, present_level
-
-POSITION_MAX = 2**63 - 1
+from resolvers.pagination import whole_number
+from resolvers.stock import InventoryAdjustment, StockLevel, present_adjustment, present_levels
 
 
 @strawberry.type(description="Stock of one item changed.")
@@ -32,10 +31,15 @@ class StockChange:
     adjustment: InventoryAdjustment | None = strawberry.field(
         description="The adjustment behind it; null when a level began or ended."
     )
-    levels: list[StockLevel] = strawberry.field(description="The levels that changed, as of this event.")
+    changed_levels: strawberry.Private[list[DomainLevel]]
     reason: AdjustmentReason | None = strawberry.field(description="Why stock changed.")
     source_channel_id: strawberry.ID | None = strawberry.field(description="The code of the channel that caused it.")
     correlation_id: str | None = strawberry.field(description="The caller's own trace id, as given.")
+
+    @strawberry.field(description="The levels that changed, as of this event.")
+    async def levels(self, info: Info) -> list[StockLevel]:
+        """Present the levels with their locations."""
+        return await present_levels(info, self.changed_levels)
 
 
 @strawberry.type(description="What may be sold of one item changed; only the latest value is sent.")
@@ -118,9 +122,10 @@ def checked_position(after: str | None) -> int | None:
     """Return the position that an argument names."""
     if after is None:
         return None
-    if not (after.isascii() and after.isdecimal() and int(after) <= POSITION_MAX):
+    position = whole_number(after)
+    if position is None:
         raise bad_input("`after` is not a position; give one as it was answered.")
-    return int(after)
+    return position
 
 
 def _stock_change(
@@ -134,9 +139,9 @@ def _stock_change(
             change = _change_of_level(level, recorded)
         case _:
             return None
-    change.levels = [present_level(level) for level in levels if locations is None or level.location in locations]
+    change.changed_levels = [level for level in levels if locations is None or level.location in locations]
     is_wanted = skus is None or change.sku in skus
-    return change if is_wanted and change.levels else None
+    return change if is_wanted and change.changed_levels else None
 
 
 def _change_by_adjustment(adjustment: Adjustment, position: int) -> StockChange:
@@ -145,7 +150,7 @@ def _change_by_adjustment(adjustment: Adjustment, position: int) -> StockChange:
         occurred_at=adjustment.occurred_at,
         sku=adjustment.sku,
         adjustment=present_adjustment(adjustment),
-        levels=[],
+        changed_levels=[],
         reason=adjustment.reason,
         source_channel_id=_id_or_none(adjustment.source_channel),
         correlation_id=adjustment.correlation_id,
@@ -158,7 +163,7 @@ def _change_of_level(level: DomainLevel, recorded: RecordedEvent) -> StockChange
         occurred_at=recorded.recorded_at,
         sku=level.sku,
         adjustment=None,
-        levels=[],
+        changed_levels=[],
         reason=None,
         source_channel_id=None,
         correlation_id=None,
