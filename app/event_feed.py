@@ -18,6 +18,7 @@ from app.storage.database import Database, TransientError
 from app.storage.statements import Script, run
 from domain.catalogue import LocationArchived, LocationUpserted
 from domain.ports import PositionExpired, RecordedEvent, SubscriberTooSlow, Unavailable
+from domain.text import is_code
 
 logger = logging.getLogger("stockgate.feed")
 
@@ -61,8 +62,8 @@ class EventFeed:
             try:
                 while await self.run_once() == self._page_events:
                     pass
-            except (TransientError, TimeoutError) as error:
-                logger.warning("the event log cannot be read now: %r", error)
+            except Unavailable as error:
+                logger.warning("the event log cannot be read now: %r", error.__cause__)
 
     async def run_once(self) -> int:
         """Read one page of new events, hand it on, and return how many there were."""
@@ -97,7 +98,7 @@ class EventFeed:
                 if not batch:
                     if is_live:
                         raise SubscriberTooSlow(position)
-                    batch = await self._page_or_unavailable(position)
+                    batch = await self._kept_page(position)
                 position = batch[-1].position
                 yield batch
         finally:
@@ -114,7 +115,7 @@ class EventFeed:
                 after=position,
                 beyond=after or "",
                 limit=limit,
-                among=list(among or ()),
+                among=[sku for sku in among or () if is_code(sku)],
             )
         )
         return [row[0] for row in rows]
@@ -166,15 +167,15 @@ class EventFeed:
             await self._read(lambda: run(events.events_after, after=after, limit=self._page_events))
         )
 
-    async def _page_or_unavailable(self, after: int) -> tuple[RecordedEvent, ...]:
-        try:
-            page = await self._page(after)
-        except (TransientError, TimeoutError) as error:
-            raise Unavailable("The event log cannot be read now.", retry_after_ms=RETRY_AFTER_MS) from error
+    async def _kept_page(self, after: int) -> tuple[RecordedEvent, ...]:
+        page = await self._page(after)
         if not page or page[0].position != after + 1:
             raise PositionExpired
         return page
 
     async def _read(self, script: Callable[[], Script[Result]]) -> Result:
-        async with asyncio.timeout(self._read_deadline_seconds):
-            return await self._database.read(script, is_single_statement=True)
+        try:
+            async with asyncio.timeout(self._read_deadline_seconds):
+                return await self._database.read(script, is_single_statement=True)
+        except (TransientError, TimeoutError) as error:
+            raise Unavailable("The event log cannot be read now.", retry_after_ms=RETRY_AFTER_MS) from error

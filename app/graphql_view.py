@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ from cross_web import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.http.streaming import SSETransport
@@ -40,13 +41,18 @@ class ExactJson(ASGIWebSocketAdapter):
         """Send one message. Raises WebSocketDisconnected when the client is gone."""
         try:
             await self.ws.send_text(orjson.dumps(message).decode())
-        except RuntimeError as error:
-            # Starlette's word for a socket that was closed between two messages.
+        except (RuntimeError, WebSocketDisconnect) as error:
+            # Starlette's words for a socket that was closed between two messages, by us or by the client.
             raise WebSocketDisconnected from error
 
 
 class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
     """graphql-transport-ws, in which a subscription that its source ends with an error ends with an `error` message."""
+
+    async def handle_task_exception(self, error: Exception) -> None:
+        """Log why an operation failed; that its client has gone is no failure."""
+        if not isinstance(error, WebSocketDisconnected):
+            await super().handle_task_exception(error)
 
     async def _send_result_stream(self, operation: Operation[RequestContext, None], result_source: Any) -> None:
         async for result in result_source:
@@ -87,6 +93,9 @@ class GraphQLView(GraphQL[RequestContext, None]):
             connection_init_wait_timeout=CONNECTION_INIT_DEADLINE,
             max_subscriptions_per_connection=settings.subscriptions_per_socket_max,
         )
+        # Strawberry makes the transports itself, with an interval of its own.
+        for transport in self._stream_transport_map.values():
+            transport.heartbeat_interval = settings.keep_alive_ms / 1000
         self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,6 +115,13 @@ class GraphQLView(GraphQL[RequestContext, None]):
         return RequestContext(
             services=request.state.gateway.services, principal=LOCAL_PRINCIPAL, correlation_id=new_id()
         )
+
+    def parse_json(self, data: str | bytes) -> object:
+        """Read the body of a request. Raises HTTPException when it is no JSON, or neither an object nor a batch."""
+        parsed: object = super().parse_json(data)
+        if not isinstance(parsed, dict | list):
+            raise HTTPException(400, 'A GraphQL request is a JSON object; send {"query": …, "variables": …}.')
+        return parsed
 
     def decode_json(self, data: str | bytes) -> object:
         """Read JSON to the letter: no lone surrogates, no NaN, bounded depth. Raises JSONDecodeError."""
@@ -147,7 +163,8 @@ def refusal(error: HTTPException) -> Response:
     """Return the answer to a request that is no GraphQL request."""
     code = "BODY_TOO_LARGE" if isinstance(error, BodyTooLarge) else "BAD_REQUEST"
     body = {"errors": [{"message": error.reason, "extensions": {"code": code}}]}
-    return Response(orjson.dumps(body), status_code=error.status_code, media_type="application/json")
+    headers = {"allow": "GET, POST"} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else None
+    return Response(orjson.dumps(body), status_code=error.status_code, headers=headers, media_type="application/json")
 
 
 def _quality(parameters: str) -> float:

@@ -109,6 +109,11 @@ class Working:
         """Return (item id, location id) of a level."""
         return (self.item_ids[key[0]], self.location_ids[key[1]])
 
+    @property
+    def position(self) -> int:
+        """The head of the log as the next command of the batch sees it."""
+        return self.head + sum(len(kept.events) for kept in self.kept)
+
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
@@ -209,12 +214,16 @@ def _decide_group(group: Group, working: Working, outcomes: list[Outcome | None]
         outcomes.append(_decide_one(group.requests[0], working, slot=len(outcomes)))
         return working
     trial = working.scratch()
+    is_rehearsal = all(request.is_dry_run for request in group.requests)
     found: list[Outcome | None] = []
     for request in group.requests:
-        found.append(_decide_one(request, trial, slot=len(outcomes) + len(found)))
+        outcome = _decide_one(request, trial, slot=len(outcomes) + len(found))
+        found.append(outcome)
+        if is_rehearsal and isinstance(outcome, Receipt):
+            _evolve(trial.state, outcome.events)
     if not any(isinstance(outcome, Refused) for outcome in found):
         outcomes.extend(found)
-        return trial
+        return working if is_rehearsal else trial
     # What had its answer before still has it; everything else of the group is refused.
     for outcome, request in zip(found, group.requests, strict=True):
         is_replay = request.key in working.known_keys and not isinstance(outcome, Refused)
@@ -236,14 +245,18 @@ def _decide_one(request: Request, working: Working, *, slot: int) -> Outcome | N
     if isinstance(decided, Refused):
         return decided
     if request.is_dry_run or (not decided and request.key is None):
-        return Receipt(position=working.head, replayed=False, events=decided, adjustment=_adjustment_of(decided))
-    for event in decided:
-        decider.evolve(working.state, event)
+        return Receipt(position=working.position, replayed=False, events=decided, adjustment=_adjustment_of(decided))
+    _evolve(working.state, decided)
     working.kept.append(Kept(slot, request, decided))
     if request.key is not None and request.fingerprint is not None:
         adjustment = _adjustment_of(decided)
         working.known_keys[request.key] = KnownKey(request.fingerprint, adjustment.id if adjustment else None)
     return None
+
+
+def _evolve(state: State, decided: Iterable[Event]) -> None:
+    for event in decided:
+        decider.evolve(state, event)
 
 
 def _write(working: Working, outcomes: list[Outcome | None]) -> Script[dict[str, Adjustment]]:
@@ -309,6 +322,9 @@ def _write_levels(working: Working, log: Sequence[Event]) -> Script[None]:
     yield from stock.write_levels(
         (working.level_ids(key), level, is_active) for key, (level, is_active) in changed.items()
     )
+    # What was to begin and was refused, or was only a dry run, leaves no trace; the row is not visible to anyone yet.
+    never_begun = [working.level_ids(key) for key, version in working.state.ended_versions.items() if version == 0]
+    yield from run_if_any(stock.forget_levels, keys=sorted(never_begun))
     yield from stock.write_conflicts(
         [(working.level_ids(e.level.key), e) for e in log if isinstance(e, StockConflictOpened)],
         [e for e in log if isinstance(e, StockConflictClosed)],
@@ -330,7 +346,7 @@ def _answer_replays(working: Working, outcomes: list[Outcome | None], new: dict[
     stored = yield from ledger.load_adjustments(sorted(ids - new.keys()))
     for slot, known in working.replayed.items():
         adjustment = None if known.adjustment_id is None else (new | stored)[known.adjustment_id]
-        position = adjustment.position if adjustment is not None and adjustment.position else working.head
+        position = adjustment.position if adjustment is not None and adjustment.position else working.position
         outcomes[slot] = Receipt(position=position, replayed=True, adjustment=adjustment)
 
 

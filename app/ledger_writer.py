@@ -75,10 +75,13 @@ class LedgerWriter:
         """Decide and keep independent commands, answered in their order."""
         checked = [_checked(command, by=by) for command in commands]
         answers = self._enqueue([Group(requests=(one,)) for one in checked if isinstance(one, Request)])
-        if answers:
-            await asyncio.wait(answers)
-        answered = iter(answers)
-        return [one if isinstance(one, Refused) else next(answered).result()[0] for one in checked]
+        answered: list[Outcome] = []
+        for told in await asyncio.gather(*answers, return_exceptions=True):
+            if isinstance(told, BaseException):
+                raise told
+            answered += told
+        answers_left = iter(answered)
+        return [one if isinstance(one, Refused) else next(answers_left) for one in checked]
 
     async def execute_together(self, commands: Sequence[Command], *, by: Principal) -> list[Outcome]:
         """Keep all commands or none, answered in their order."""
@@ -171,10 +174,17 @@ class LedgerWriter:
             await asyncio.wait({self._stuck}, timeout=ATTEMPT_PAUSE_SECONDS)
             if not self._stuck.done():
                 return False
-            if not self._stuck.cancelled() and self._stuck.exception() is None:
-                self._on_commit()
             self._stuck = None
         return True
+
+    def _left_late(self, task: "asyncio.Task[BatchResult]") -> None:
+        """Take note of what became of a batch after its callers were told that nobody knows."""
+        if task.cancelled():
+            return
+        if task.exception() is None:
+            self._on_commit()
+        else:
+            logger.warning("a batch failed after its deadline: %s", task.exception())
 
     async def _commit(self, batch: Sequence[Waiting]) -> None:
         try:
@@ -196,8 +206,11 @@ class LedgerWriter:
             logger.error("a command could not be committed", exc_info=error)
             _fail(batch[0], error)
             return
-        for waiting in batch:
-            await self._commit([waiting])
+        left = deque(batch)
+        while left and await self._is_free():
+            await self._commit([left.popleft()])
+        for waiting in left:
+            _fail(waiting, _unanswered())
 
     async def _attempt(self, groups: Sequence[Group]) -> BatchResult:
         for attempt in range(1, ATTEMPTS_MAX + 1):
@@ -215,9 +228,8 @@ class LedgerWriter:
         if task.done():
             return task.result()
         self._stuck = task
-        raise Unavailable(
-            "The database did not answer in time; send the request again with the same key.", retry_after_ms=1000
-        )
+        task.add_done_callback(self._left_late)
+        raise _unanswered()
 
 
 def _checked(command: Command, *, by: Principal) -> Request | Refused:
@@ -243,3 +255,9 @@ def _fail(waiting: Waiting, error: Exception) -> None:
 
 def _dropped() -> Unavailable:
     return Unavailable("The command waited too long and was dropped; send it again.", retry_after_ms=RETRY_AFTER_MS)
+
+
+def _unanswered() -> Unavailable:
+    return Unavailable(
+        "The database did not answer in time; send the request again with the same key.", retry_after_ms=1000
+    )

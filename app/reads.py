@@ -12,7 +12,7 @@ from app.storage.statements import Row, Rows, Script, Statement, run
 from domain.adjustments import Adjustment
 from domain.ports import ItemFilter, LedgerRow, StockSnapshot, Unavailable
 from domain.records import Channel, Item, Listing, Location, Record, active
-from domain.text import is_code
+from domain.text import free_text_problems, is_code
 
 Result = TypeVar("Result")
 Key = TypeVar("Key")
@@ -20,6 +20,8 @@ Key = TypeVar("Key")
 # Behind every text that PostgreSQL and SQLite can hold, in the order of code points.
 LAST_TEXT = "\U0010ffff"
 FIRST_ROW_BEFORE = 2**62
+# NUL and half a surrogate pair can be neither stored nor asked for; these neighbours are part of no code.
+NEIGHBOURS = {0: "\x01"} | dict.fromkeys(range(0xD800, 0xE000), "\ud7ff")
 RETRY_AFTER_MS = 1000
 
 
@@ -43,15 +45,17 @@ class DatabaseReads:
 
     async def item_page(self, wanted: ItemFilter, *, after: str | None, limit: int) -> list[Item]:
         """Return items in order of their SKUs, after the given one."""
-        prefix = wanted.sku_starts_with or ""
+        if not _can_match(wanted):
+            return []
+        prefix = _storable(wanted.sku_starts_with)
         pattern = None if wanted.name_contains is None else f"%{_escaped(wanted.name_contains)}%"
         rows = await self._rows(
             reads.item_page(wanted),
-            lower=max(prefix, after or ""),
+            lower=max(prefix, _storable(after)),
             upper=prefix + LAST_TEXT,
-            after=after or "",
+            after=_storable(after),
             limit=limit,
-            skus=list(wanted.skus or ()),
+            skus=_codes(wanted.skus or ()),
             name_pattern=pattern,
             product_code=wanted.product_code,
             stocked_at=wanted.stocked_at,
@@ -62,9 +66,15 @@ class DatabaseReads:
         """Return locations by code; None for unknown and archived ones."""
         return await self._records(catalogue.locations_by_code, "codes", codes, catalogue.location_from)
 
+    async def locations_ever_used(self, codes: Sequence[str]) -> list[Location | None]:
+        """Return locations by code, archived ones too; None for unknown ones."""
+        rows = await self._rows(catalogue.locations_by_code, codes=_codes(codes))
+        found = {row[1]: catalogue.location_from(row) for row in rows}
+        return [found.get(code) for code in codes]
+
     async def location_page(self, *, after: str | None, limit: int) -> list[Location]:
         """Return locations in order of their codes, after the given one."""
-        rows = await self._rows(reads.location_page, after=after or "", limit=limit)
+        rows = await self._rows(reads.location_page, after=_storable(after), limit=limit)
         return [catalogue.location_from(row) for row in rows]
 
     async def channels(self, codes: Sequence[str]) -> list[Channel | None]:
@@ -73,7 +83,7 @@ class DatabaseReads:
 
     async def channel_page(self, *, after: str | None, limit: int) -> list[Channel]:
         """Return channels in order of their codes, after the given one."""
-        rows = await self._rows(reads.channel_page, after=after or "", limit=limit)
+        rows = await self._rows(reads.channel_page, after=_storable(after), limit=limit)
         return [catalogue.channel_from(row) for row in rows]
 
     async def channels_served(self, location_codes: Sequence[str]) -> list[tuple[Channel, ...]]:
@@ -95,14 +105,18 @@ class DatabaseReads:
 
     async def adjustment_by_key(self, idempotency_key: str, *, account: str) -> Adjustment | None:
         """Return the adjustment that an account made under a key."""
+        if not (is_code(idempotency_key) and is_code(account)):  # what a key may be is what a code may be
+            return None
         return await self._read(lambda: ledger.load_adjustment_by_key(idempotency_key, account=account))
 
     async def movement_page(
         self, *, sku: str | None, location: str | None, before: int | None, limit: int
     ) -> list[LedgerRow]:
         """Return ledger rows, newest first, older than the row `before`."""
+        if not all(is_code(code) for code in (sku, location) if code is not None):
+            return []
         which = reads.movement_page(of_item=sku is not None, at_location=location is not None)
-        older_than = FIRST_ROW_BEFORE if before is None else before
+        older_than = FIRST_ROW_BEFORE if before is None else max(0, min(before, FIRST_ROW_BEFORE))
         rows = await self._rows(which, sku=sku, location=location, before=older_than, limit=limit)
         return [reads.ledger_row_from(row) for row in rows]
 
@@ -114,7 +128,9 @@ class DatabaseReads:
 
     async def skus_stocked_at(self, location: str, *, after: str | None, limit: int) -> list[str]:
         """Return SKUs with a level at the location, in order, after the given one."""
-        rows = await self._rows(reads.skus_at_location, code=location, after=after or "", limit=limit)
+        if not is_code(location):
+            return []
+        rows = await self._rows(reads.skus_at_location, code=location, after=_storable(after), limit=limit)
         return [row[0] for row in rows]
 
     async def _records(
@@ -138,6 +154,17 @@ class DatabaseReads:
 def _codes(codes: Sequence[str]) -> list[str]:
     """Return the texts that can be codes, each once: no other text names anything."""
     return [code for code in dict.fromkeys(codes) if is_code(code)]
+
+
+def _can_match(wanted: ItemFilter) -> bool:
+    """Return whether there can be such an item: nothing is called what could not be stored."""
+    problems = (free_text_problems(text, field=(), what="") for text in (wanted.name_contains, wanted.product_code))
+    return not any(map(tuple, problems)) and (wanted.stocked_at is None or is_code(wanted.stocked_at))
+
+
+def _storable(text: str | None) -> str:
+    """Return a text that databases can hold and that stands in the same place among all codes."""
+    return (text or "").translate(NEIGHBOURS)
 
 
 def _escaped(text: str) -> str:

@@ -90,11 +90,9 @@ class OnlyLocalHosts:
         """Pass on what is asked of a local host; refuse everything else with 421."""
         if scope["type"] == "lifespan" or _host(scope["headers"]) in LOOPBACK_HOSTS:
             await self._app(scope, receive, _with_security_headers(send))
-        elif scope["type"] == "http":
+        else:
             body = orjson.dumps({"errors": [{"message": MISDIRECTED, "extensions": {"code": "MISDIRECTED_REQUEST"}}]})
             await Response(body, status_code=421, media_type="application/json")(scope, receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1008})
 
 
 MISDIRECTED = "This gateway has no keys yet and answers only to 127.0.0.1, [::1] and localhost."

@@ -165,6 +165,10 @@ class Reads(Protocol):
         """Return locations by code; None for unknown and archived ones."""
         ...
 
+    async def locations_ever_used(self, codes: Sequence[str]) -> list[Location | None]:
+        """Return locations by code, archived ones too: the ledger names them for ever. None for unknown ones."""
+        ...
+
     async def location_page(self, *, after: str | None, limit: int) -> list[Location]:
         """Return locations in order of their codes, after the given one."""
         ...

@@ -27,7 +27,7 @@ def test_each_setting_stands_in_the_table_with_its_default(name: str) -> None:
 def test_each_command_is_described() -> None:
     """Given the command line, then every command stands in the README."""
     root = get_command(app)
-    commands = [f"stockgate {name}" for name in root.commands if name != "demo"]  # type: ignore[attr-defined]  # a group
+    commands = [f"stockgate {name}" for name in root.commands if name != "demo"]  # type: ignore[attr-defined]  # a group has them
     missing = [command for command in [*commands, "stockgate demo load"] if f"`{command}" not in README]
     assert missing == []
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, Integer, Select, Text, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, Integer, Select, Text, bindparam, func, insert, or_, select, update
 from sqlalchemy.sql.base import Executable
 
 from app.storage.event_codec import decode_event, encode_event
@@ -81,7 +81,7 @@ def place_events_after(_: Dialect) -> Select[*tuple[object, ...]]:
         .where(
             events.c.position > bindparam("after"),
             events.c.sku.is_(None),
-            events.c.type.in_([LocationUpserted.__name__, LocationArchived.__name__]),
+            or_(events.c.type == LocationUpserted.__name__, events.c.type == LocationArchived.__name__),
         )
         .order_by(events.c.position)
     )

@@ -6,6 +6,7 @@ than the JSON (a batch of 64 commands touches some 450 rows, but steps 15 times)
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -183,20 +184,39 @@ class SqliteReaders:
     def __init__(self, connections: Sequence[SqliteConnection]) -> None:
         self._connections = tuple(connections)
         self._free: asyncio.LifoQueue[SqliteConnection] = asyncio.LifoQueue()
+        self._coming_back: set[asyncio.Task[None]] = set()
         for connection in connections:
             self._free.put_nowait(connection)
 
     async def run(self, script: Script[Result], *, is_single_statement: bool) -> Result:
         """Run a script of reads on one snapshot."""
         connection = await self._free.get()
+        is_idle = True
         try:
             if is_single_statement:
                 return await connection.run(script)
             return await connection.run_reading(script)
+        except asyncio.CancelledError:
+            # The caller gave up, its script did not: nobody else is to wait behind it.
+            is_idle = False
+            task = asyncio.create_task(self._take_back(connection))
+            self._coming_back.add(task)
+            task.add_done_callback(self._coming_back.discard)
+            raise
         finally:
-            self._free.put_nowait(connection)
+            if is_idle:
+                self._free.put_nowait(connection)
 
     async def close(self) -> None:
         """Close every connection."""
         for connection in self._connections:
             await connection.close()
+
+    async def _take_back(self, connection: SqliteConnection) -> None:
+        with contextlib.suppress(ValueError):  # closed meanwhile: nobody will ask for it again
+            await connection.run(_nothing())
+            self._free.put_nowait(connection)
+
+
+def _nothing() -> Script[None]:
+    yield from ()

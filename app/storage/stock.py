@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import BigInteger, Integer, Select, Text, and_, func, insert, select, update
+from sqlalchemy import BigInteger, Integer, Select, Text, and_, delete, func, insert, select, tuple_, update
 from sqlalchemy.sql.base import Executable
 
 from app.storage.statements import Dialect, Row, Script, run_if_any, statement
@@ -83,6 +83,16 @@ def put_levels(sql: Dialect) -> Executable:
         update(stock_levels)
         .where(stock_levels.c.item_id == rows.c.item_id, stock_levels.c.location_id == rows.c.location_id)
         .values({name: rows.c[name] for name in changed})
+    )
+
+
+@statement
+def forget_levels(sql: Dialect) -> Executable:
+    """Delete the levels `keys` (item id, location id) that wait for their first activation."""
+    wanted = sql.rows("keys", item_id=BigInteger, location_id=BigInteger)
+    key = tuple_(stock_levels.c.item_id, stock_levels.c.location_id)
+    return delete(stock_levels).where(
+        key.in_(select(wanted.c.item_id, wanted.c.location_id)), stock_levels.c.version == 0
     )
 
 

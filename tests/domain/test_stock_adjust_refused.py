@@ -200,6 +200,7 @@ class TestMalformed:
         [
             ((), ("adjustments",), COUNT_WRONG.format(0)),
             ((change(EAST, 1),) * 251, ("adjustments",), COUNT_WRONG.format(251)),
+            ((change("", 1),) * 251, ("adjustments",), COUNT_WRONG.format(251)),
             (
                 (change(EAST, 1), change("", 1)),
                 ("adjustments.1.locationId",),

@@ -1,0 +1,106 @@
+"""What each command asks to see; the one rule: all that it needs, and nothing that would be locked for nothing."""
+
+import pytest
+
+from domain.catalogue import ChannelArchive, ChannelUpsert, ItemArchive, ItemUpsert, LocationArchive, LocationUpsert
+from domain.decider import Command, touches
+from domain.levels import InventoryBucket
+from domain.listings import ListingUpsert
+from domain.state import Selectors
+from tests.domain.given import (
+    CENTRAL,
+    EAST,
+    SKU,
+    WEB,
+    activate,
+    adjust,
+    change,
+    count,
+    deactivate,
+    move,
+    part_move,
+    set_to,
+)
+
+DAMAGED = InventoryBucket.DAMAGED
+ITEM = frozenset({SKU})
+EAST_ONLY = frozenset({EAST})
+BOTH = frozenset({EAST, CENTRAL})
+WEB_ONLY = frozenset({WEB})
+EAST_LEVEL = frozenset({(SKU, EAST)})
+BOTH_LEVELS = frozenset({(SKU, EAST), (SKU, CENTRAL)})
+
+
+@pytest.mark.parametrize(
+    ("command", "selectors"),
+    [
+        (
+            adjust(change(EAST, 1), change(CENTRAL, 1), change(EAST, 1, DAMAGED)),
+            Selectors(skus=ITEM, locations=BOTH, levels=BOTH_LEVELS),
+        ),
+        (
+            adjust(change(EAST, 1), source_channel=WEB),
+            Selectors(skus=ITEM, locations=EAST_ONLY, channels=WEB_ONLY, levels=EAST_LEVEL),
+        ),
+        (
+            move(part_move(EAST, 1, target=DAMAGED), part_move(CENTRAL, 1, source=DAMAGED)),
+            Selectors(skus=ITEM, locations=BOTH, levels=BOTH_LEVELS),
+        ),
+        (deactivate(EAST), Selectors(skus=ITEM, locations=EAST_ONLY, levels=EAST_LEVEL)),
+    ],
+)
+def test_what_begins_no_level_only_locks(command: Command, selectors: Selectors) -> None:
+    assert touches(command) == selectors
+
+
+@pytest.mark.parametrize(
+    ("command", "selectors"),
+    [
+        (
+            set_to(count(EAST, 1), count(CENTRAL, 1), count(EAST, 1, DAMAGED)),
+            Selectors(
+                skus=ITEM,
+                locations=BOTH,
+                levels=BOTH_LEVELS,
+                activated_levels=BOTH_LEVELS,
+                level_counts_of_items=ITEM,
+            ),
+        ),
+        (
+            activate(EAST, source_channel=WEB),
+            Selectors(
+                skus=ITEM,
+                locations=EAST_ONLY,
+                channels=WEB_ONLY,
+                levels=EAST_LEVEL,
+                activated_levels=EAST_LEVEL,
+                level_counts_of_items=ITEM,
+            ),
+        ),
+    ],
+)
+def test_what_begins_levels_names_them_and_counts_the_others(command: Command, selectors: Selectors) -> None:
+    assert touches(command) == selectors
+
+
+@pytest.mark.parametrize(
+    ("command", "selectors"),
+    [
+        (ItemUpsert(sku=SKU, fields={}), Selectors(skus=ITEM)),
+        (ItemArchive(sku=SKU), Selectors(skus=ITEM, level_counts_of_items=ITEM)),
+        (LocationUpsert(code=EAST, fields={}), Selectors(locations=EAST_ONLY)),
+        (
+            LocationUpsert(code=EAST, fields={}, channels=WEB_ONLY),
+            Selectors(locations=EAST_ONLY, channels=WEB_ONLY),
+        ),
+        (LocationArchive(code=EAST), Selectors(locations=EAST_ONLY, level_counts_of_locations=EAST_ONLY)),
+        (ChannelUpsert(code=WEB, fields={}), Selectors(channels=WEB_ONLY)),
+        (ChannelArchive(code=WEB), Selectors(channels=WEB_ONLY)),
+        (
+            ListingUpsert(sku=SKU, channel=WEB, external_key=None),
+            Selectors(skus=ITEM, channels=WEB_ONLY, listings=frozenset({(SKU, WEB)})),
+        ),
+    ],
+)
+def test_the_catalogue_locks_no_level(command: Command, selectors: Selectors) -> None:
+    assert touches(command) == selectors
