@@ -53,7 +53,9 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         async with _workers_on(settings, database) as gateway:
             yield gateway
     finally:
-        await database.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(settings.shutdown_deadline_ms / MS):
+                await database.close()
 
 
 @contextlib.asynccontextmanager
@@ -84,7 +86,8 @@ def _feed(settings: Settings, database: Database) -> EventFeed:
     return EventFeed(
         database,
         events_kept=settings.feed_events_kept,
-        page_events=settings.feed_page_events,
+        # A window of at least two pages, so that one large batch never puts a healthy subscriber out of it.
+        page_events=max(1, min(settings.feed_page_events, settings.feed_events_kept // 2)),
         poll_seconds=settings.feed_poll_ms / MS,
         read_deadline_seconds=settings.read_deadline_ms / MS,
     )

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +20,7 @@ demo = typer.Typer(help="The demo: a real catalogue and real order lines.", no_a
 app.add_typer(demo, name="demo")
 console = Console(stderr=True, highlight=False)
 
+LOOPBACK_ADDRESSES = ("127.0.0.1", "::1", "localhost")
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -130,11 +130,7 @@ def _settings(**given: int | str | None) -> Settings:
 
 
 def _refuse_public_address(host: str) -> None:
-    try:
-        is_loopback = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
+    if host not in LOOPBACK_ADDRESSES:
         _fail(
             f"{host} is not a loopback address. This gateway has no keys yet, so whoever reaches it may do everything; "
             "use 127.0.0.1, and let only programs on this machine reach it"

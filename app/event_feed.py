@@ -9,21 +9,29 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
 from app.storage import events
 from app.storage.database import Database, TransientError
 from app.storage.statements import Script, run
-from domain.catalogue import LocationArchived, LocationUpserted
-from domain.ports import PositionExpired, RecordedEvent, SubscriberTooSlow, Unavailable
-from domain.text import is_code
+from domain.ports import ChangedSince, PositionExpired, RecordedEvent, SubscriberTooSlow, Unavailable
 
 logger = logging.getLogger("stockgate.feed")
 
 Result = TypeVar("Result")
 RETRY_AFTER_MS = 1000
+STRETCH_POSITIONS = 20_000
+
+
+class News:
+    """What all followers wait for together: that something happened, or that nothing more will."""
+
+    def __init__(self) -> None:
+        self.happened = asyncio.Event()
+        self.failure: Unavailable | None = None
 
 
 class EventFeed:
@@ -46,7 +54,7 @@ class EventFeed:
         self._head = 0
         self._followers = 0
         self._hint = asyncio.Event()
-        self._news = asyncio.Event()
+        self._news = News()
         self._stopping = False
 
     def wake(self) -> None:
@@ -64,35 +72,46 @@ class EventFeed:
                     pass
             except Unavailable as error:
                 logger.warning("the event log cannot be read now: %r", error.__cause__)
+            except Exception:  # whatever it was, followers must not wait for events that never come
+                logger.exception("the event log cannot be understood; its followers are told to come again")
+                self._end_followers(Unavailable("The event log cannot be read now.", retry_after_ms=RETRY_AFTER_MS))
 
     async def run_once(self) -> int:
         """Read one page of new events, hand it on, and return how many there were."""
         if not self._followers:
             return 0
-        page = await self._page(self._head)
+        head = self._head
+        page = await self._page(head)
         # While the page was read, the last follower may have left and a new one begun elsewhere.
-        if page and page[0].position == self._head + 1:
-            self._window.extend(page)
-            self._head = page[-1].position
-            self._announce()
+        if not page or self._head != head:
+            return 0
+        if page[0].position != head + 1:
+            # What lies between is no longer kept; who has not seen it falls out of the window and is told so.
+            self._window.clear()
+        self._window.extend(page)
+        self._head = page[-1].position
+        self._announce()
         return len(page)
 
     def stop(self) -> None:
         """End `run` and every subscription."""
         self._stopping = True
         self._hint.set()
-        self._announce()
+        self._end_followers(_stopping())
 
     async def follow(self, after: int | None) -> AsyncIterator[tuple[RecordedEvent, ...]]:
         """Yield every event after the position (None: from now on), in order, a run at a time, for ever."""
         position = await self._join(after)
+        news = self._news
         try:
             is_live = False
-            while not self._stopping:
+            while True:
+                if self._stopping or news.failure is not None:
+                    raise news.failure or _stopping()
                 news = self._news
                 if position >= self._head:
                     is_live = True
-                    await news.wait()
+                    await news.happened.wait()
                     continue
                 batch = self._window_after(position)
                 if not batch:
@@ -104,32 +123,24 @@ class EventFeed:
         finally:
             self._followers -= 1
 
-    async def skus_changed_since(
-        self, position: int, *, among: Sequence[str] | None, after: str | None, limit: int
-    ) -> list[str]:
-        """Return SKUs with an event after the position, in order, a page at a time. Raises PositionExpired."""
-        await self._check_kept(position)
-        rows = await self._read(
-            lambda: run(
-                events.skus_changed(is_narrowed=among is not None),
-                after=position,
-                beyond=after or "",
-                limit=limit,
-                among=[sku for sku in among or () if is_code(sku)],
-            )
-        )
-        return [row[0] for row in rows]
-
-    async def places_changed_since(self, position: int) -> list[str]:
-        """Return the codes of locations with an event after the position. Raises PositionExpired."""
-        await self._check_kept(position)
-        rows = await self._read(lambda: run(events.place_events_after, after=position))
-        changed = (recorded.event for recorded in events.recorded_events(rows))
-        return sorted({e.location.code for e in changed if isinstance(e, LocationUpserted | LocationArchived)})
+    async def changes_after(self, position: int) -> AsyncIterator[ChangedSince]:
+        """Yield what changed after the position up to now, a stretch of the log at a time. Raises PositionExpired."""
+        head = await self._log_head_if_kept(position)
+        while position < head:
+            end = min(position + STRETCH_POSITIONS, head)
+            rows = await self._read(partial(run, events.subjects_between, after=position, upto=end))
+            # Events are only ever forgotten from the front: what is kept after the read was kept while it ran.
+            await self._log_head_if_kept(position)
+            yield events.changed_since(rows, end=end)
+            position = end
 
     def _announce(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+        self._news.happened.set()
+        self._news = News()
+
+    def _end_followers(self, failure: Unavailable) -> None:
+        self._news.failure = failure
+        self._announce()
 
     def _window_after(self, position: int) -> tuple[RecordedEvent, ...]:
         """Return what the window holds after the position; nothing when it begins later than that."""
@@ -141,9 +152,7 @@ class EventFeed:
 
     async def _join(self, after: int | None) -> int:
         """Count one follower more and return the position after which it begins. Raises PositionExpired."""
-        if after is not None:
-            await self._check_kept(after)
-        head = await self._log_head()
+        head = await (self._log_head() if after is None else self._log_head_if_kept(after))
         if not self._followers:
             # Nobody listened, so nothing was read: the feed goes on from here.
             self._window.clear()
@@ -151,11 +160,13 @@ class EventFeed:
         self._followers += 1
         return head if after is None else after
 
-    async def _check_kept(self, position: int) -> None:
+    async def _log_head_if_kept(self, position: int) -> int:
+        """Return the newest position. Raises PositionExpired when events after `position` are no longer kept."""
         oldest, head = (await self._read(lambda: run(events.kept_range)))[0]
         first_kept = head + 1 if oldest is None else oldest
         if position < first_kept - 1 or position > head:
             raise PositionExpired
+        return int(head)
 
     async def _log_head(self) -> int:
         rows = await self._read(lambda: run(events.kept_range))
@@ -179,3 +190,7 @@ class EventFeed:
                 return await self._database.read(script, is_single_statement=True)
         except (TransientError, TimeoutError) as error:
             raise Unavailable("The event log cannot be read now.", retry_after_ms=RETRY_AFTER_MS) from error
+
+
+def _stopping() -> Unavailable:
+    return Unavailable("The gateway is stopping; resume after your last position.", retry_after_ms=RETRY_AFTER_MS)

@@ -1,13 +1,13 @@
 """The GraphQL endpoint: Strawberry's view, with exact JSON, bounded bodies, and streams that say where they ended."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import orjson
-import strawberry
 from cross_web import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -26,8 +26,10 @@ from app.ids import new_id
 from app.settings import Settings
 from domain.principals import LOCAL_PRINCIPAL
 from resolvers.context import RequestContext
+from resolvers.schema import Schema
 
 CONNECTION_INIT_DEADLINE = timedelta(seconds=5)
+STREAM_WANTED = "A subscription is answered as a stream: send Accept: text/event-stream, or use a WebSocket."
 
 
 class BodyTooLarge(HTTPException):
@@ -56,7 +58,7 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
 
     async def _send_result_stream(self, operation: Operation[RequestContext, None], result_source: Any) -> None:
         async for result in result_source:
-            if ended_by_source(result):
+            if is_no_answer(result):
                 await operation.send_initial_errors(result.errors)
                 return
             await operation.send_next(result)
@@ -84,7 +86,7 @@ class GraphQLView(GraphQL[RequestContext, None]):
     graphql_transport_ws_handler_class = TransportWSHandler
     websocket_adapter_class = ExactJson
 
-    def __init__(self, schema: strawberry.Schema, settings: Settings) -> None:
+    def __init__(self, schema: Schema, settings: Settings) -> None:
         self.stream_transport_classes_by_protocol = {GRAPHQL_SSE_PROTOCOL: LineFeedSSE}
         super().__init__(
             schema=schema,
@@ -97,6 +99,7 @@ class GraphQLView(GraphQL[RequestContext, None]):
         for transport in self._stream_transport_map.values():
             transport.heartbeat_interval = settings.keep_alive_ms / 1000
         self._settings = settings
+        self._documents = schema.documents
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or serve one WebSocket."""
@@ -123,6 +126,12 @@ class GraphQLView(GraphQL[RequestContext, None]):
             raise HTTPException(400, 'A GraphQL request is a JSON object; send {"query": …, "variables": …}.')
         return parsed
 
+    async def execute_single(self, *, request_data: Any, **rest: Any) -> Any:  # type: ignore[override]  # called by name
+        """Run a query or mutation; a subscription needs a transport that streams. Raises HTTPException."""
+        if self._documents.is_subscription(request_data.query, request_data.operation_name):
+            raise HTTPException(400, STREAM_WANTED)
+        return await super().execute_single(request_data=request_data, **rest)
+
     def decode_json(self, data: str | bytes) -> object:
         """Read JSON to the letter: no lone surrogates, no NaN, bounded depth. Raises JSONDecodeError."""
         decoded: object = orjson.loads(data)
@@ -131,6 +140,9 @@ class GraphQLView(GraphQL[RequestContext, None]):
     def encode_json(self, data: object) -> bytes:
         """Print JSON."""
         return orjson.dumps(data)
+
+    def _stream_result(self, request: Request, result: Any, transport: Any) -> Any:
+        return super()._stream_result(request, cast(Any, _until_no_answer(result)), transport)
 
     async def create_streaming_response(
         self,
@@ -143,9 +155,21 @@ class GraphQLView(GraphQL[RequestContext, None]):
         return StreamingResponse(stream(), headers=dict(headers))
 
 
-def ended_by_source(result: Any) -> bool:
-    """Return whether the result is the last word of a source that failed, and no answer to one of its events."""
-    return result.data is None and bool(result.errors) and all(error.path is None for error in result.errors)
+def is_no_answer(result: Any) -> bool:
+    """Return whether a stream ends with this result: it holds errors only.
+
+    A subscription whose event could not be presented must not go on behind it as if there had been no such event: the
+    subscriber resumes after the last position that it was given.
+    """
+    return result.data is None and bool(result.errors)
+
+
+async def _until_no_answer(results: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+    async with aclosing(results):
+        async for result in results:
+            yield result
+            if is_no_answer(result):
+                return
 
 
 def preferred_media_type(accept: str) -> str:

@@ -45,11 +45,17 @@ class Request:
     selectors: Selectors
     key: AccountKey | None
     fingerprint: str | None
+    refused: Refused | None = None
 
     @property
     def is_dry_run(self) -> bool:
         """Whether the command is only to be computed."""
         return isinstance(self.command, StockCommand) and self.command.dry_run
+
+
+def refused_request(command: Command, *, by: Principal, refused: Refused) -> Request:
+    """Return a request that is refused already, on its way with the rest of its group."""
+    return Request(command=command, by=by, selectors=Selectors(), key=None, fingerprint=None, refused=refused)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +171,8 @@ def _load_channels(state: State, selectors: Iterable[Selectors]) -> Script[None]
     rows = yield from run_if_any(catalogue.channels_by_code, codes=codes)
     state.channels.update((row[1], catalogue.channel_from(row)) for row in rows)
     served_by = sorted({code for one in selectors if not one.levels for code in one.locations})
-    served = yield from run_if_any(catalogue.channels_by_location, codes=served_by)
-    for location, _, channel, *_ in served:
+    served = yield from run_if_any(catalogue.channel_codes_by_location, codes=served_by)
+    for location, channel in served:
         state.channels_served[location] = state.channels_served.get(location, frozenset()) | {channel}
 
 
@@ -235,6 +241,8 @@ def _decide_group(group: Group, working: Working, outcomes: list[Outcome | None]
 
 def _decide_one(request: Request, working: Working, *, slot: int) -> Outcome | None:
     """Return the outcome, or None when it is known only once positions are taken or a replay is loaded."""
+    if request.refused is not None:
+        return request.refused
     known = None if request.key is None else working.known_keys.get(request.key)
     if known is not None:
         if known.fingerprint != request.fingerprint:
@@ -243,7 +251,7 @@ def _decide_one(request: Request, working: Working, *, slot: int) -> Outcome | N
         return None
     decided = decider.decide(request.command, working.state, by=request.by, at=working.at)
     if isinstance(decided, Refused):
-        return decided
+        return replace(decided, position=working.position)
     if request.is_dry_run or (not decided and request.key is None):
         return Receipt(position=working.position, replayed=False, events=decided, adjustment=_adjustment_of(decided))
     _evolve(working.state, decided)

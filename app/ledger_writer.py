@@ -1,7 +1,7 @@
 """The ledger's writer: takes what waits, commits it in one transaction, and answers every caller.
 
 The rule: a caller is answered within its deadlines, and told of success only after the commit is durable. One bad
-command never fails its neighbours: a batch that fails for good is tried again command by command.
+command never fails its neighbours: a batch that fails for good is tried again in halves, down to the one.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from app.ledger_batch import BULK_REFUSED, AccountKey, BatchResult, Group, Outcome, Request, commit_batch
+from app.ledger_batch import AccountKey, BatchResult, Group, Outcome, Request, commit_batch, refused_request
 from app.storage.database import Database, TransientError
 from domain.decider import Command, malformed, touches
 from domain.fingerprints import fingerprint
@@ -86,10 +86,15 @@ class LedgerWriter:
     async def execute_together(self, commands: Sequence[Command], *, by: Principal) -> list[Outcome]:
         """Keep all commands or none, answered in their order."""
         checked = [_checked(command, by=by) for command in commands]
-        requests = tuple(one for one in checked if isinstance(one, Request))
-        if len(requests) < len(checked):
-            return [one if isinstance(one, Refused) else BULK_REFUSED for one in checked]
-        return await self._enqueue([Group(requests=requests)])[0] if requests else []
+        refused = [one for one in checked if isinstance(one, Refused)]
+        if len(refused) == len(checked):
+            return list(refused)
+        # What is malformed goes along, so that the group is refused, and its replays are answered, in one place.
+        requests = tuple(
+            one if isinstance(one, Request) else refused_request(command, by=by, refused=one)
+            for command, one in zip(commands, checked, strict=True)
+        )
+        return await self._enqueue([Group(requests=requests)])[0]
 
     async def run(self) -> None:
         """Commit batch after batch until `stop`; what is queued by then is still done."""
@@ -143,19 +148,16 @@ class LedgerWriter:
         now = asyncio.get_running_loop().time()
         while self._queue:
             first = self._queue[0]
-            late = first.deadline < now
-            rows += first.group.row_count
-            if (
-                batch
-                and not late
-                and (rows > self._limits.batch_rows_max or first.is_about_stock != batch[0].is_about_stock)
-            ):
+            is_late = first.deadline < now
+            fits = rows + first.group.row_count <= self._limits.batch_rows_max
+            if batch and not is_late and not (fits and first.is_about_stock == batch[0].is_about_stock):
                 break
             self._pop()
-            if late:
+            if is_late:
                 _fail(first, _dropped())
             elif not first.answer.done():
                 batch.append(first)
+                rows += first.group.row_count
         return batch
 
     def _pop(self) -> Waiting:
@@ -193,7 +195,7 @@ class LedgerWriter:
             for waiting in batch:
                 _fail(waiting, error)
         except Exception as error:  # noqa: BLE001  # one bad command must not fail its neighbours, whatever it raised
-            await self._commit_one_by_one(batch, error)
+            await self._commit_in_halves(batch, error)
         else:
             if result.has_writes:
                 self._on_commit()
@@ -201,30 +203,36 @@ class LedgerWriter:
                 if not waiting.answer.done():
                     waiting.answer.set_result(outcomes)
 
-    async def _commit_one_by_one(self, batch: Sequence[Waiting], error: Exception) -> None:
+    async def _commit_in_halves(self, batch: Sequence[Waiting], error: Exception) -> None:
         if len(batch) == 1:
             logger.error("a command could not be committed", exc_info=error)
             _fail(batch[0], error)
             return
-        left = deque(batch)
-        while left and await self._is_free():
-            await self._commit([left.popleft()])
-        for waiting in left:
-            _fail(waiting, _unanswered())
+        middle = len(batch) // 2
+        for half in (batch[:middle], batch[middle:]):
+            if await self._is_free():
+                await self._commit(half)
+            else:
+                for waiting in half:
+                    _fail(waiting, _unanswered())
 
     async def _attempt(self, groups: Sequence[Group]) -> BatchResult:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._limits.commit_deadline_seconds
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                return await self._within_deadline(groups)
+                return await self._until(deadline, groups)
             except TransientError as error:
                 logger.warning("attempt %d of %d to commit a batch failed: %s", attempt, ATTEMPTS_MAX, error)
-                await asyncio.sleep(ATTEMPT_PAUSE_SECONDS * attempt)
+            if loop.time() >= deadline:
+                break
+            await asyncio.sleep(ATTEMPT_PAUSE_SECONDS * attempt)
         raise Unavailable("The database cannot keep changes now; send the request again.", retry_after_ms=1000)
 
-    async def _within_deadline(self, groups: Sequence[Group]) -> BatchResult:
+    async def _until(self, deadline: float, groups: Sequence[Group]) -> BatchResult:
         script = partial(commit_batch, groups)
         task = asyncio.ensure_future(self._database.write(script, keeps=lambda result: result.has_writes))
-        await asyncio.wait({task}, timeout=self._limits.commit_deadline_seconds)
+        await asyncio.wait({task}, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
         if task.done():
             return task.result()
         self._stuck = task

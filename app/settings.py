@@ -28,7 +28,7 @@ class Settings(BaseSettings):
         default=2000, ge=1, le=100_000, description="How many rows one write transaction touches at most."
     )
     queue_commands_max: int = Field(
-        default=10_000, ge=1, description="How many commands may wait for the writer; more are refused (OVERLOADED)."
+        default=10_000, ge=250, description="How many commands may wait for the writer; more are refused (OVERLOADED)."
     )
     queue_deadline_ms: int = Field(
         default=5000, ge=1, description="How long a command may wait for its batch before it is dropped (UNAVAILABLE)."
@@ -55,7 +55,7 @@ class Settings(BaseSettings):
         default=500, ge=1, le=10_000, description="How many events one read of the log fetches at most."
     )
     event_retention_days: int = Field(
-        default=30, ge=1, description="How long events can be replayed; the ledger itself is kept for ever."
+        default=30, ge=1, le=36_500, description="How long events can be replayed; the ledger itself is kept for ever."
     )
     subscriptions_per_socket_max: int = Field(
         default=100, ge=1, description="How many operations one WebSocket may run at once."

@@ -130,6 +130,15 @@ class LedgerRow:
     recorded_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedSince:
+    """What a stretch of the log is about, up to and with the position `end`: items by SKU, locations by code."""
+
+    end: int
+    skus: tuple[str, ...]
+    locations: tuple[str, ...]
+
+
 class Ledger(Protocol):
     """Takes commands; each is decided and kept, or refused, in one total order."""
 
@@ -222,12 +231,6 @@ class Feed(Protocol):
         """
         ...
 
-    async def skus_changed_since(
-        self, position: int, *, among: Sequence[str] | None, after: str | None, limit: int
-    ) -> list[str]:
-        """Return SKUs with an event after the position, in order, a page at a time. Raises PositionExpired."""
-        ...
-
-    async def places_changed_since(self, position: int) -> list[str]:
-        """Return the codes of locations with an event after the position. Raises PositionExpired."""
+    def changes_after(self, position: int) -> AsyncIterator[ChangedSince]:
+        """Yield what changed after the position up to now, a stretch of the log at a time. Raises PositionExpired."""
         ...

@@ -48,8 +48,8 @@ MEANINGS: dict[RejectionCode, str] = {
     "10,000,000. Correct the quantity.",
     RejectionCode.CHANGE_FROM_QUANTITY_STALE: "The counter is no longer at changeFromQuantity. Read it again, decide "
     "again, and send a new request.",
-    RejectionCode.INSUFFICIENT_STOCK: "There is not enough to take. Take at most quantityAvailable, or record a fact "
-    "with onShortage RECORD_CONFLICT.",
+    RejectionCode.INSUFFICIENT_STOCK: "There is not enough to take. Take at most quantityAvailable; what has happened "
+    "to stock on hand is recorded with onShortage RECORD_CONFLICT.",
     RejectionCode.LEVEL_LIMIT_REACHED: "The item is stocked at as many locations as one item may be (200). "
     "Deactivate a level that is no longer used.",
     RejectionCode.LEVEL_NOT_EMPTY: "The stock level still holds or promises units. Bring every counter to zero first.",
@@ -71,9 +71,13 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A refused command: every place to which the first applicable code applies. It leaves no trace."""
+    """A refused command: every place to which the first applicable code applies. It leaves no trace.
+
+    `position` is the place in the order of events at which it was decided; None where no state was looked at.
+    """
 
     rejections: tuple[Rejection, ...]
+    position: int | None = None
 
 
 def refuse(*rejections: Rejection) -> Refused:

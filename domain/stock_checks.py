@@ -173,7 +173,8 @@ def stock_suffices(command: AdjustingCommand, changes: Iterable[LevelChange]) ->
         if short:
             yield from short
         elif is_claim and change.available_after < min(0, change.before.available):
-            yield _too_little_available(change)
+            taking = next(counter for counter in change.counters if counter.effect_on_available < 0)
+            yield _too_little_available(taking.entry, change)
 
 
 def levels_are_not_too_many(command: StockCommands, state: State) -> Iterator[Rejection]:
@@ -268,25 +269,34 @@ def _invalid_quantity(entry: Entry, message: str) -> Rejection:
 
 def _counters_falling_below_zero(change: LevelChange, *, include_on_hand: bool) -> Iterator[Rejection]:
     for counter in change.counters:
-        if not include_on_hand and counter.entry.bucket is InventoryBucket.ON_HAND:
-            continue
         if counter.after < min(0, counter.before):
-            holds_all = counter.entry.bucket is InventoryBucket.ON_HAND
-            left = change.before.available if holds_all else counter.before
-            yield _insufficient(counter.entry, change, left=left, what="available" if holds_all else "there")
+            if counter.entry.bucket is not InventoryBucket.ON_HAND:
+                yield _part_too_small(counter, change)
+            elif include_on_hand:
+                yield _too_little_available(counter.entry, change)
 
 
-def _too_little_available(change: LevelChange) -> Rejection:
-    taking = next(counter for counter in change.counters if counter.effect_on_available < 0)
-    return _insufficient(taking.entry, change, left=change.before.available, what="available")
+def _part_too_small(counter: CounterChange, change: LevelChange) -> Rejection:
+    left, sku = max(0, counter.before), change.before.sku
+    part = counter.entry.bucket.replace("_", " ").lower()
+    message = f"Only {left} of {sku} {_is(left)} {part} at {counter.entry.location}; take less."
+    return _insufficient(counter.entry, left=left, message=message)
 
 
-def _insufficient(entry: Entry, change: LevelChange, *, left: int, what: str) -> Rejection:
-    left = max(0, left)
-    return Rejection(
-        code=RejectionCode.INSUFFICIENT_STOCK,
-        message=f"Only {left} of {change.before.sku} ({entry.bucket}) {'is' if left == 1 else 'are'} {what} at "
-        f"{entry.location}; take less, or record a fact with onShortage RECORD_CONFLICT.",
-        field=entry.amount_path,
-        quantity_available=left,
+def _too_little_available(entry: Entry, change: LevelChange) -> Rejection:
+    left, sku = max(0, change.before.available), change.before.sku
+    message = (
+        f"Only {left} of {sku} {_is(left)} available at {entry.location}; take less, or record a fact with onShortage "
+        "RECORD_CONFLICT."
     )
+    return _insufficient(entry, left=left, message=message)
+
+
+def _insufficient(entry: Entry, *, left: int, message: str) -> Rejection:
+    return Rejection(
+        code=RejectionCode.INSUFFICIENT_STOCK, message=message, field=entry.amount_path, quantity_available=left
+    )
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"

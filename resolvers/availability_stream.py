@@ -11,16 +11,19 @@ from dataclasses import dataclass, replace
 from graphql import GraphQLError
 
 from domain.availability import availability_status
-from domain.catalogue import ItemArchived, ItemUpserted, LocationArchived, LocationUpserted
+from domain.catalogue import ChannelArchived, ItemArchived, ItemUpserted, LocationArchived, LocationUpserted
 from domain.listings import ListingUpserted
-from domain.ports import RecordedEvent, StockSnapshot
+from domain.ports import ChangedSince, RecordedEvent, StockSnapshot
 from domain.stock_commands import InventoryAdjusted, LevelActivated, LevelDeactivated
 from resolvers.availability import available_quantity, counted_levels
 from resolvers.context import Services
 from resolvers.enums import AvailabilityStatus, RejectionCode
 
-REMEMBERED_QUANTITIES_MAX = 10_000
+REMEMBERED_MAX = 10_000
 PAGE_SKUS = 250
+
+Told = tuple[int, AvailabilityStatus]
+"""(quantity, status): what a subscriber was last told of an item."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +45,17 @@ class AvailabilityStream:
         self._services = services
         self._channel = channel
         self._skus = skus
-        self._told: OrderedDict[str, int] = OrderedDict()
+        self._told: OrderedDict[str, Told] = OrderedDict()
 
     async def follow(self, after: int | None) -> AsyncIterator[AvailableNow]:
         """Yield the latest value of each item that changed after the position, then of each that changes."""
         await self._check_channel()
-        if after is None:
-            position = await self._begin_now()
-        else:
-            position = await self._services.reads.position()
-            async for now in self._catch_up(after, complete_to=position):
-                yield now
+        position = await self._begin_now() if after is None else after
+        if after is not None:
+            async for stretch in self._services.feed.changes_after(after):
+                async for now in self._tell(self._subjects(stretch), safe=position, end=stretch.end):
+                    yield now
+                position = stretch.end
         async for run in self._services.feed.follow(position):
             end = run[-1].position
             async for now in self._tell(self._changed_by(run), safe=position, end=end):
@@ -61,10 +64,13 @@ class AvailabilityStream:
 
     async def _check_channel(self) -> None:
         if self._channel is not None and await self._services.loaders.channels.load(self._channel) is None:
-            raise GraphQLError(
-                f"There is no channel {self._channel!r}; check the code.",
-                extensions={"code": RejectionCode.CHANNEL_NOT_FOUND.value},
-            )
+            raise self._channel_not_found()
+
+    def _channel_not_found(self) -> GraphQLError:
+        return GraphQLError(
+            f"There is no channel {self._channel!r}; check the code.",
+            extensions={"code": RejectionCode.CHANNEL_NOT_FOUND.value},
+        )
 
     async def _begin_now(self) -> int:
         """Remember what the named items stand at, and return the position at which they do."""
@@ -72,26 +78,15 @@ class AvailabilityStream:
             return await self._services.reads.position()
         snapshots = await self._snapshots(sorted(self._skus))
         for snapshot in snapshots:
-            self._remember(snapshot.sku, self._quantity(snapshot))
+            self._remember(snapshot)
         return min(snapshot.position for snapshot in snapshots)
 
-    async def _catch_up(self, after: int, *, complete_to: int) -> AsyncIterator[AvailableNow]:
-        """Yield the latest value of all that changed between the two positions."""
-        async for now in self._tell(self._changed_since(after), safe=after, end=complete_to):
-            yield now
-
-    async def _changed_since(self, after: int) -> AsyncIterator[str]:
-        feed = self._services.feed
-        for location in await feed.places_changed_since(after):
+    async def _subjects(self, stretch: ChangedSince) -> AsyncIterator[str]:
+        for location in stretch.locations:
             async for sku in self._skus_served_from(location):
                 yield sku
-        last: str | None = None
-        while page := await feed.skus_changed_since(
-            after, among=None if self._skus is None else sorted(self._skus), after=last, limit=PAGE_SKUS
-        ):
-            for sku in page:
-                yield sku
-            last = page[-1]
+        for sku in stretch.skus:
+            yield sku
 
     async def _changed_by(self, run: Sequence[RecordedEvent]) -> AsyncIterator[str]:
         for recorded in run:
@@ -107,6 +102,8 @@ class AvailabilityStream:
                 case LocationUpserted(location=location) | LocationArchived(location=location):
                     async for sku in self._skus_served_from(location.code):
                         yield sku
+                case ChannelArchived(channel=channel) if channel.code == self._channel:
+                    raise self._channel_not_found()
                 case _:
                     pass
 
@@ -140,29 +137,30 @@ class AvailabilityStream:
     async def _snapshots(self, skus: Sequence[str]) -> list[StockSnapshot]:
         return await self._services.loaders.snapshots.load_many([(sku, self._channel) for sku in skus])
 
-    def _quantity(self, snapshot: StockSnapshot) -> int:
-        return available_quantity(snapshot, counted_levels(snapshot, None))
-
     def _if_news(self, snapshot: StockSnapshot, *, position: int) -> AvailableNow | None:
-        quantity = self._quantity(snapshot)
-        previous = self._told.get(snapshot.sku)
-        if quantity == previous:
+        told = self._told.get(snapshot.sku)
+        if told == self._worth_telling(snapshot):
             return None
-        self._remember(snapshot.sku, quantity)
+        quantity, status = self._remember(snapshot)
         return AvailableNow(
             position=position,
             sku=snapshot.sku,
             channel=self._channel,
             quantity=quantity,
-            previous_quantity=previous,
-            status=availability_status(quantity, is_backorderable=snapshot.is_backorderable),
+            previous_quantity=None if told is None else told[0],
+            status=status,
         )
 
-    def _remember(self, sku: str, quantity: int) -> None:
-        self._told[sku] = quantity
-        self._told.move_to_end(sku)
-        if len(self._told) > REMEMBERED_QUANTITIES_MAX:
+    def _worth_telling(self, snapshot: StockSnapshot) -> Told:
+        quantity = available_quantity(snapshot, counted_levels(snapshot, None))
+        return quantity, availability_status(quantity, is_backorderable=snapshot.is_backorderable)
+
+    def _remember(self, snapshot: StockSnapshot) -> Told:
+        told = self._told[snapshot.sku] = self._worth_telling(snapshot)
+        self._told.move_to_end(snapshot.sku)
+        if len(self._told) > REMEMBERED_MAX:
             self._told.popitem(last=False)
+        return told
 
 
 async def _pages(skus: AsyncIterator[str], *, among: frozenset[str] | None) -> AsyncIterator[list[str]]:

@@ -57,6 +57,14 @@ class InventoryItem(Node):
         snapshot = await info.context.services.loaders.snapshots.load((self.sku, None))
         return total_available(one.level.available for one in snapshot.levels)
 
+    @strawberry.field(
+        description="The place in the order of all events at which the item's levels and total are true; subscribe "
+        "after it to miss nothing."
+    )
+    async def position(self, info: Info) -> str:
+        """Return the position of the snapshot that the levels come from."""
+        return str((await info.context.services.loaders.snapshots.load((self.sku, None))).position)
+
     @strawberry.field(description="The item's stock levels, one a location that stocks it, in order of their codes.")
     async def levels(self, info: Info) -> list[StockLevel]:
         """Load the item's levels."""
@@ -76,7 +84,8 @@ class InventoryItemFilter:
     skus: list[str] | None = strawberry.field(default=None, description="Only these SKUs, at most 250.")
     sku_starts_with: str | None = strawberry.field(default=None, description="Only SKUs that begin like this.")
     name_contains: str | None = strawberry.field(
-        default=None, description="Only items whose name holds this text; case does not matter."
+        default=None,
+        description="Only items whose name holds this text; the case of the letters a to z does not matter.",
     )
     product_code: str | None = strawberry.field(default=None, description="Only variants of this product.")
     stocked_at: EitherId | None = strawberry.field(

@@ -6,6 +6,7 @@ completed by the reference, so errors, nulls and odd values are graphql-core's o
 """
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, cast
@@ -20,6 +21,7 @@ from graphql import (
     GraphQLOutputType,
     GraphQLResolveInfo,
     SelectionSetNode,
+    Source,
     is_leaf_type,
 )
 from graphql.pyutils import Path
@@ -27,7 +29,8 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
-COMPILED_MAX = 10_000
+from resolvers.execution import CACHED_DOCUMENT_CHARACTERS_MAX, CACHED_DOCUMENTS_MAX
+
 INT_MAX = 2**31 - 1
 INT_MIN = -(2**31)
 
@@ -40,21 +43,39 @@ class Unexpected(Exception):
 
 
 class CompiledCompletions:
-    """The functions made so far, by field node and type; None stands for what cannot be compiled."""
+    """The functions made so far, by document, field node and type; None stands for what cannot be compiled.
 
-    def __init__(self) -> None:
-        self._made: dict[tuple[int, int], tuple[Complete | None, FieldNode, GraphQLOutputType]] = {}
+    A node keeps its document's whole text alive, so as many documents are kept as the cache of documents keeps, and
+    none that is longer.
+    """
+
+    def __init__(self, *, documents_max: int = CACHED_DOCUMENTS_MAX) -> None:
+        self._documents_max = documents_max
+        self._by_document: OrderedDict[int, tuple[Source, dict[tuple[int, int], Complete | None]]] = OrderedDict()
 
     def get(self, node: FieldNode, return_type: GraphQLOutputType) -> Complete | None:
         """Return the function that completes values of `return_type` for the selections of `node`."""
+        if node.loc is None:
+            return None
+        source = node.loc.source
+        kept = self._by_document.get(id(source))
+        if kept is None:
+            if len(source.body) > CACHED_DOCUMENT_CHARACTERS_MAX:
+                return None
+            # The source (and with it its nodes) is kept, so that no other can come to have its identity.
+            kept = self._by_document[id(source)] = (source, {})
+            if len(self._by_document) > self._documents_max:
+                self._by_document.popitem(last=False)
+        made = kept[1]
         key = (id(node), id(return_type))
-        made = self._made.get(key)
-        if made is None:
-            if len(self._made) >= COMPILED_MAX:
-                self._made.clear()
-            # Node and type are kept beside their function, so that no others can come to have their identities.
-            made = self._made[key] = (compiled(return_type, node.selection_set), node, return_type)
-        return made[0]
+        if key not in made:
+            made[key] = compiled(return_type, node.selection_set)
+        return made[key]
+
+
+def compiling_executor() -> type["CompilingExecutionContext"]:
+    """Return an executor for one schema, with completions of its own."""
+    return type("CompilingExecutor", (CompilingExecutionContext,), {"completions": CompiledCompletions()})
 
 
 class CompilingExecutionContext(StrawberryGraphQLCoreExecutionContext):

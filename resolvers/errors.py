@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import strawberry
 from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult as StrawberryResult
-from strawberry.types.execution import PreExecutionError
 
 from domain.ports import InfrastructureError, PositionExpired, SubscriberTooSlow
 from domain.rejections import FieldPath, Refused
@@ -18,6 +19,7 @@ logger = logging.getLogger("stockgate.graphql")
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 BAD_INPUT = "BAD_USER_INPUT"
+BAD_REQUEST = "BAD_REQUEST"
 
 
 @strawberry.type(description="Why a command was refused, and what to do about it.")
@@ -56,6 +58,13 @@ def bad_input(message: str) -> GraphQLError:
 class ErrorPresentation(SchemaExtension):
     """Gives every error its code, and hides what only the operator may read behind a correlation id."""
 
+    is_document_valid = False
+
+    def on_execute(self) -> Iterator[None]:
+        """Note that the document has passed: what goes wrong from here on is about its values."""
+        self.is_document_valid = True
+        yield
+
     def on_operation(self) -> Iterator[None]:
         """Present the errors of a query or mutation."""
         yield
@@ -69,7 +78,7 @@ class ErrorPresentation(SchemaExtension):
     def _present(self, result: object) -> None:
         if not isinstance(result, ExecutionResult | StrawberryResult) or not result.errors:
             return
-        code = VALIDATION_FAILED if isinstance(result, PreExecutionError) else BAD_INPUT
+        code = BAD_INPUT if self.is_document_valid else VALIDATION_FAILED
         correlation_id = getattr(self.execution_context.context, "correlation_id", None)
         result.errors = [presented(error, request_code=code, correlation_id=correlation_id) for error in result.errors]
 
@@ -85,6 +94,16 @@ def presented(error: GraphQLError, *, request_code: str, correlation_id: str | N
     if isinstance(cause, SubscriberTooSlow):
         message = "The subscriber fell too far behind; resume after the given position."
         return _typed(error, message, code="SUBSCRIBER_TOO_SLOW", position=str(cause.position))
+    if isinstance(cause, MissingQueryError | CannotGetOperationTypeError):
+        return _typed(
+            error,
+            "There is no such operation in the request; send a document and name one of its operations.",
+            code=BAD_REQUEST,
+        )
+    if isinstance(cause, InvalidOperationTypeError):
+        return _typed(
+            error, "This kind of operation cannot be sent in this way; send mutations by POST.", code=BAD_REQUEST
+        )
     if cause is None or isinstance(cause, GraphQLError):
         return _with_code(error, request_code)
     logger.error("an operation failed (correlation id %s)", correlation_id, exc_info=cause)

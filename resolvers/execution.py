@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, validate
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, OperationType, parse, validate
 from strawberry.extensions import SchemaExtension
 
 CACHED_DOCUMENTS_MAX = 1000
@@ -18,6 +18,11 @@ class KnownDocument:
 
     document: DocumentNode
     validation_errors: list[GraphQLError] | None = None
+
+    @property
+    def operations(self) -> list[OperationDefinitionNode]:
+        """The operations that can be asked for."""
+        return [one for one in self.document.definitions if isinstance(one, OperationDefinitionNode)]
 
 
 class DocumentCache:
@@ -40,12 +45,14 @@ class DocumentCache:
                 self._known.popitem(last=False)
         return known
 
-    def validation_errors(self, text: str, schema: GraphQLSchema) -> list[GraphQLError]:
-        """Return what is wrong with a document that was parsed."""
-        known = self.document(text)
-        if known.validation_errors is None:
-            known.validation_errors = validate(schema, known.document)
-        return known.validation_errors
+    def is_subscription(self, text: str | None, operation_name: str | None) -> bool:
+        """Return whether the request asks for a subscription; what cannot be parsed asks for nothing."""
+        try:
+            operations = self.document(text or "").operations
+        except GraphQLError:
+            return False
+        named = [one for one in operations if operation_name in (None, one.name.value if one.name else None)]
+        return bool(named) and named[0].operation is OperationType.SUBSCRIPTION
 
 
 class CachedDocuments(SchemaExtension):
@@ -53,19 +60,28 @@ class CachedDocuments(SchemaExtension):
 
     def __init__(self, cache: DocumentCache) -> None:
         self._cache = cache
+        self._known: KnownDocument | None = None
 
     def on_parse(self) -> Iterator[None]:
         """Take the document from the cache; what cannot be parsed is left for Strawberry to refuse."""
         text = self.execution_context.query
         if text is not None:
             with contextlib.suppress(GraphQLError):
-                self.execution_context.graphql_document = self._cache.document(text).document
+                self._known = self._cache.document(text)
+                self.execution_context.graphql_document = self._known.document
         yield
 
     def on_validate(self) -> Iterator[None]:
         """Take the validation's result from the cache."""
-        text = self.execution_context.query
-        if text is not None:
-            schema = self.execution_context.schema._schema
-            self.execution_context.pre_execution_errors = self._cache.validation_errors(text, schema)
+        known = self._known
+        if known is not None:
+            if known.validation_errors is None:
+                known.validation_errors = validate(self.execution_context.schema._schema, known.document)
+            self.execution_context.pre_execution_errors = known.validation_errors or self._unclear_operation(known)
         yield
+
+    def _unclear_operation(self, known: KnownDocument) -> list[GraphQLError]:
+        # Strawberry would run the first of several; the specification wants the caller to say which.
+        if self.execution_context._provided_operation_name is None and len(known.operations) > 1:
+            return [GraphQLError("The document holds several operations; say which with `operationName`.")]
+        return []

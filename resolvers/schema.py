@@ -12,7 +12,7 @@ from resolvers import node_ids
 from resolvers.availability import AvailabilityQueries
 from resolvers.catalogue import ItemQueries, load_item
 from resolvers.catalogue_changes import CatalogueMutations
-from resolvers.completion import CompilingExecutionContext
+from resolvers.completion import compiling_executor
 from resolvers.context import Info
 from resolvers.errors import ErrorPresentation
 from resolvers.execution import CachedDocuments, DocumentCache
@@ -63,18 +63,22 @@ class Subscription(StockSubscriptions):
 class Schema(strawberry.Schema):
     """The schema; what goes wrong is logged where it is presented, with its correlation id."""
 
+    documents: DocumentCache
+
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Log nothing here: most errors are the caller's own, and the others have been logged."""
 
 
-def build_schema() -> strawberry.Schema:
+def build_schema() -> Schema:
     """Return the schema with its cache of parsed and validated documents."""
     documents = DocumentCache()
-    return Schema(
+    schema = Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
         types=[Listing],
-        execution_context_class=CompilingExecutionContext,
+        execution_context_class=compiling_executor(),
         extensions=[ErrorPresentation, lambda: CachedDocuments(documents)],
     )
+    schema.documents = documents
+    return schema

@@ -1,7 +1,8 @@
 """Mutations that move stock: parse, make one call, present."""
 
 from collections.abc import Sequence
-from typing import Annotated, TypeVar
+from dataclasses import replace
+from typing import Annotated, TypeVar, cast
 
 import strawberry
 
@@ -36,7 +37,7 @@ class StockPayload:
 
     sku: strawberry.Private[str]
     idempotency_key: strawberry.Private[str | None]
-    known_position: strawberry.Private[int | None]
+    known_position: strawberry.Private[int]
     replayed: bool = strawberry.field(
         description="Whether the key had been used for this very change before: then nothing was applied now."
     )
@@ -50,13 +51,12 @@ class StockPayload:
         return await load_item(info, self.sku)
 
     @strawberry.field(
-        description="The place of the change in the order of all events (for a refusal: the newest place); subscribe "
-        "after it to see what comes later."
+        description="The place of the change in the order of all events (for a refusal: where it was decided); "
+        "subscribe after it to see what comes later."
     )
-    async def position(self, info: Info) -> str:
-        """Return the change's position, or the newest."""
-        known = self.known_position
-        return str(await info.context.services.loaders.newest_position.load(None) if known is None else known)
+    def position(self) -> str:
+        """Return the position."""
+        return str(self.known_position)
 
     @strawberry.field(description="What each channel that lists the item was told; empty when the item is unknown.")
     async def sync_status(self, info: Info) -> list[ChannelSyncStatus]:
@@ -113,6 +113,10 @@ class InventoryAdjustBulkPayload:
     results: list[InventoryAdjustPayload] = strawberry.field(
         description="One result an input, in the order of the inputs; empty when the whole request was refused."
     )
+    position: str = strawberry.field(
+        description="The newest place of the results in the order of all events; subscribe after it to see what comes "
+        "later."
+    )
     user_errors: list[UserError] = strawberry.field(description="Why the request as a whole was refused.")
 
 
@@ -145,10 +149,15 @@ class StockMutations:
         """Adjust many items."""
         refused = bulk_refusal(sum(max(1, len(one.adjustments)) for one in inputs))
         if refused is not None:
-            return InventoryAdjustBulkPayload(results=[], user_errors=user_errors(refused, prefix=()))
+            (placed,) = await _placed(info, [refused])
+            errors = user_errors(refused, prefix=())
+            return InventoryAdjustBulkPayload(results=[], position=str(placed.position), user_errors=errors)
         commands = [adjust_command(one, command_id=info.context.services.new_id()) for one in inputs]
-        outcomes = await execute_bulk(info, commands, error_policy)
-        return InventoryAdjustBulkPayload(results=_bulk_results(commands, outcomes), user_errors=[])
+        outcomes = await _placed(info, await execute_bulk(info, commands, error_policy))
+        newest = max(one.position or 0 for one in outcomes)
+        return InventoryAdjustBulkPayload(
+            results=_bulk_results(commands, outcomes), position=str(newest), user_errors=[]
+        )
 
     @strawberry.mutation(
         description="Record counts of an item at one or many locations: the counters become what was counted. Begins "
@@ -162,7 +171,8 @@ class StockMutations:
         """Count one item."""
         command = set_command(input, command_id=info.context.services.new_id())
         if isinstance(command, Refused):
-            return _refused_payload(InventorySetPayload, input.sku, input.idempotency_key, command)
+            (refused,) = await _placed(info, [command])
+            return _refused_payload(InventorySetPayload, input.sku, input.idempotency_key, cast(Refused, refused))
         return _adjusting_payload(InventorySetPayload, command, await _execute(info, command), ("input",))
 
     @strawberry.mutation(
@@ -200,7 +210,17 @@ class StockMutations:
 
 
 async def _execute(info: Info, command: StockCommands) -> Receipt | Refused:
-    return await info.context.services.ledger.execute(command, by=info.context.principal)
+    outcome = await info.context.services.ledger.execute(command, by=info.context.principal)
+    return (await _placed(info, [outcome]))[0]
+
+
+async def _placed(info: Info, outcomes: Sequence[Receipt | Refused]) -> list[Receipt | Refused]:
+    """Return the outcomes, each with a position: what was refused unseen stands at the newest as of now."""
+    if all(one.position is not None for one in outcomes):
+        return list(outcomes)
+    # Read before the payload reads anything else, so that nothing it shows is older than its position.
+    newest = await info.context.services.loaders.newest_position.load(None)
+    return [one if one.position is not None else replace(one, position=newest) for one in outcomes]
 
 
 Adjusting = TypeVar("Adjusting", InventoryAdjustPayload, InventorySetPayload, InventoryMovePayload)
@@ -229,7 +249,7 @@ def _refused_payload(
     return kind(
         sku=sku,
         idempotency_key=key,
-        known_position=None,
+        known_position=refused.position or 0,
         replayed=False,
         user_errors=user_errors(refused, prefix=prefix),
         adjustment=None,
@@ -239,13 +259,13 @@ def _refused_payload(
 
 def _level_payload(kind: type[LevelPayload], command: StockCommands, outcome: Receipt | Refused) -> LevelPayload:
     if isinstance(outcome, Refused):
-        position, replayed, errors = None, False, user_errors(outcome)
+        replayed, errors = False, user_errors(outcome)
     else:
-        position, replayed, errors = outcome.position, outcome.replayed, []
+        replayed, errors = outcome.replayed, []
     return kind(
         sku=command.sku,
         idempotency_key=command.idempotency_key,
-        known_position=position,
+        known_position=outcome.position or 0,
         replayed=replayed,
         user_errors=errors,
     )

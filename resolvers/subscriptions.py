@@ -47,7 +47,8 @@ class AvailabilityChange:
     """The latest availability of one item."""
 
     position: str = strawberry.field(
-        description="The place in the order of all events at which the value is true; resume `after` it."
+        description="Up to where, in the order of all events, this subscription is complete: resume `after` it and "
+        "nothing is missed. The value itself may be newer."
     )
     sku: str = strawberry.field(description="The item's SKU.")
     channel_id: strawberry.ID | None = strawberry.field(description="The channel's code, when one was asked for.")

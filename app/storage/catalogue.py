@@ -56,6 +56,17 @@ def channels_by_location(sql: Dialect) -> Select[*tuple[object, ...]]:
 
 
 @statement
+def channel_codes_by_location(sql: Dialect) -> Select[*tuple[object, ...]]:
+    """The codes of all channels, archived ones too, that each of the locations `codes` serves, behind its code."""
+    wanted = sql.values("codes", Text)
+    return (
+        select(locations.c.code, channels.c.code.label("channel_code"))
+        .select_from(locations.join(location_channels).join(channels))
+        .where(locations.c.code == wanted.c.value)
+    )
+
+
+@statement
 def listings_by_key(sql: Dialect) -> Select[*tuple[object, ...]]:
     """Listings whose (SKU, channel code) is among `keys`."""
     wanted = sql.rows("keys", sku=Text, channel=Text)

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, Integer, Select, Text, bindparam, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Integer, Select, Text, bindparam, case, func, insert, select, update
 from sqlalchemy.sql.base import Executable
 
 from app.storage.event_codec import decode_event, encode_event
-from app.storage.statements import Dialect, Row, Rows, Script, Statement, run, statement
+from app.storage.statements import Dialect, Row, Rows, Script, run, statement
 from app.storage.tables import events, feed_head
 from app.storage.times import from_microseconds
 from domain.catalogue import LocationArchived, LocationUpserted
 from domain.decider import Event
-from domain.ports import RecordedEvent
+from domain.ports import ChangedSince, RecordedEvent
+
+POSITION_BEYOND_ALL = 2**62
 
 
 @statement
@@ -53,51 +55,42 @@ def kept_range(sql: Dialect) -> Select[*tuple[object, ...]]:
     return select(func.min(events.c.position), select(feed_head.c.position).scalar_subquery())
 
 
-def skus_changed(*, is_narrowed: bool) -> Statement:
-    """At most `limit` SKUs behind `beyond` (and among `among`), in order, with an event after the position `after`."""
-
-    def build(sql: Dialect) -> Select[*tuple[object, ...]]:
-        among = select(sql.values("among", Text).c.value)
-        return (
-            select(events.c.sku)
-            .distinct()
-            .where(
-                events.c.position > bindparam("after"),
-                events.c.sku > bindparam("beyond"),
-                *((events.c.sku.in_(among),) if is_narrowed else ()),
-            )
-            .order_by(events.c.sku)
-            .limit(bindparam("limit"))
-        )
-
-    return Statement(f"skus_changed-{is_narrowed}", build)
-
-
 @statement
-def place_events_after(_: Dialect) -> Select[*tuple[object, ...]]:
-    """Events of locations after the position `after`, in order."""
+def subjects_between(_: Dialect) -> Select[*tuple[object, ...]]:
+    """What events after `after` up to `upto` are about: each SKU once, and the events of no item whole."""
+    is_of_no_item = events.c.sku.is_(None)
     return (
-        select(*events.c)
-        .where(
-            events.c.position > bindparam("after"),
-            events.c.sku.is_(None),
-            or_(events.c.type == LocationUpserted.__name__, events.c.type == LocationArchived.__name__),
+        select(
+            events.c.sku,
+            case((is_of_no_item, events.c.position)).label("position"),
+            case((is_of_no_item, events.c.type)).label("type"),
+            case((is_of_no_item, events.c.schema_version)).label("schema_version"),
+            case((is_of_no_item, events.c.data)).label("data"),
         )
-        .order_by(events.c.position)
+        .distinct()
+        .where(events.c.position > bindparam("after"), events.c.position <= bindparam("upto"))
     )
 
 
 @statement
-def forget_events(sql: Dialect) -> Executable:
-    """Delete events recorded before the time `before`, the oldest `limit` of them."""
-    # Times grow with positions, so only the oldest rows are looked at: no scan of what is kept.
+def forget_events(_: Dialect) -> Executable:
+    """Delete events recorded before the time `before`, among the oldest `limit`; never one behind a newer one.
+
+    What is kept stays dense, even where a clock stepped back: only the oldest rows are looked at, and of them only
+    those in front of the first that is to stay.
+    """
     oldest = (
         select(events.c.position, events.c.recorded_at)
         .order_by(events.c.position)
         .limit(bindparam("limit"))
         .subquery("oldest")
     )
-    outdated = select(oldest.c.position).where(oldest.c.recorded_at < bindparam("before"))
+    first_to_stay = (
+        select(func.coalesce(func.min(oldest.c.position), POSITION_BEYOND_ALL))
+        .where(oldest.c.recorded_at >= bindparam("before"))
+        .scalar_subquery()
+    )
+    outdated = select(oldest.c.position).where(oldest.c.position < first_to_stay)
     return events.delete().where(events.c.position.in_(outdated)).returning(events.c.position)
 
 
@@ -105,6 +98,14 @@ def append(log: Sequence[tuple[int, Event]], *, recorded_at_microseconds: int) -
     """Append events at their positions."""
     rows: list[Row] = [(position, *encode_event(event), recorded_at_microseconds) for position, event in log]
     yield from run(append_events, rows=rows)
+
+
+def changed_since(rows: Rows, *, end: int) -> ChangedSince:
+    """Return what rows of `subjects_between` are about."""
+    others = (decode_event(kind, version, data, position=at) for sku, at, kind, version, data in rows if sku is None)
+    locations = {e.location.code for e in others if isinstance(e, LocationUpserted | LocationArchived)}
+    skus = sorted(row[0] for row in rows if row[0] is not None)
+    return ChangedSince(end=end, skus=tuple(skus), locations=tuple(sorted(locations)))
 
 
 def recorded_events(rows: Rows) -> tuple[RecordedEvent, ...]:

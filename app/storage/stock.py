@@ -17,9 +17,8 @@ LEVEL_COLUMNS = tuple(stock_levels.c[name] for name in (*COUNTERS, "version", "c
 @statement
 def begin_levels(sql: Dialect) -> Executable:
     """Insert the missing ones of the levels `keys` (item id, location id), not active yet, so they can be locked."""
-    rows = sql.rows("rows", **{name: Integer for name in stock_levels.c.keys() if name != "conflict_id"})  # noqa: SIM118  # a column collection is not a mapping
-    columns = [name for name in stock_levels.c.keys() if name != "conflict_id"]  # noqa: SIM118  # as above
-    return sql.insert_ignoring(stock_levels, columns, rows)
+    kinds = {column.name: type(column.type) for column in stock_levels.c if column.name != "conflict_id"}
+    return sql.insert_ignoring(stock_levels, list(kinds), sql.rows("rows", **kinds))
 
 
 @statement
@@ -67,17 +66,7 @@ def level_counts_by_location(sql: Dialect) -> Select[*tuple[object, ...]]:
 @statement
 def put_levels(sql: Dialect) -> Executable:
     """Keep the levels as they are now; each row exists, and is locked."""
-    counters = dict.fromkeys(COUNTERS, Integer)
-    rows = sql.rows(
-        "rows",
-        item_id=BigInteger,
-        location_id=BigInteger,
-        **counters,
-        is_active=Integer,
-        version=BigInteger,
-        conflict_id=Text,
-        updated_at=BigInteger,
-    )
+    rows = sql.rows("rows", **{column.name: type(column.type) for column in stock_levels.c})
     changed = (*COUNTERS, "is_active", "version", "conflict_id", "updated_at")
     return (
         update(stock_levels)
@@ -129,7 +118,7 @@ def write_levels(levels: Iterable[tuple[LevelIds, StockLevel, bool]]) -> Script[
         (
             *ids,
             *(getattr(level, counter) for counter in COUNTERS),
-            int(is_active),
+            is_active,
             level.version,
             level.conflict_id,
             to_microseconds(level.updated_at),
@@ -162,7 +151,7 @@ def write_conflicts(
 
 def empty_level_row(ids: LevelIds, *, at_microseconds: int) -> Row:
     """Return the row with which a level waits for its activation."""
-    return (*ids, *(0 for _ in COUNTERS), 0, 0, at_microseconds)
+    return (*ids, *(0 for _ in COUNTERS), False, 0, at_microseconds)
 
 
 def level_from(row: Row, *, sku: str, location: str) -> StockLevel:

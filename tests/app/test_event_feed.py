@@ -255,9 +255,12 @@ class TestHintsAndFaults:
         async with running_feed(feed):
             streams = [feed.follow(after) for after in (0, OPENING_HEAD)]
             await positions(streams[0], to=OPENING_HEAD)
-            waiting = await queued(*(ended(stream) for stream in streams))
-        assert await within(asyncio.gather(*waiting)) == [True, True]
-        assert await ended(feed.follow(0))
+            waiting = [asyncio.ensure_future(anext(stream)) for stream in streams]
+            await asyncio.sleep(0)
+        told = await within(asyncio.gather(*waiting, return_exceptions=True))
+        assert [type(one) for one in told] == [Unavailable, Unavailable]
+        with pytest.raises(Unavailable):
+            await within(anext(feed.follow(0)))
 
     async def test_it_survives_a_log_that_cannot_be_read(self, shop: Shop) -> None:
         failed = asyncio.Event()

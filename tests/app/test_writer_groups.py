@@ -84,14 +84,23 @@ async def test_a_refused_group_fails_no_neighbour(shop: Shop) -> None:
     assert await shop.keys() == [("acme", "a"), ("acme", "c")]
 
 
-async def test_a_malformed_command_refuses_its_group_at_once(shop: Shop) -> None:
-    (task,) = await queued(shop.writer.execute_together([sale(1, key="a"), sale(1, key=" b")], by=CLERK))
-    outcomes = await within(task)
-    assert [refusals(outcome) for outcome in outcomes] == [
-        BULK_REFUSED,
-        [(RejectionCode.INVALID_INPUT, "idempotencyKey")],
-    ]
+async def test_a_malformed_command_refuses_its_group(shop: Shop) -> None:
+    malformed = [(RejectionCode.INVALID_INPUT, "idempotencyKey")]
+    outcomes = await together(shop, sale(1, key="a"), sale(1, key=" b"))
+    assert [refusals(outcome) for outcome in outcomes] == [BULK_REFUSED, malformed]
+    assert await shop.on_hand() == 10
+
+    (task,) = await queued(shop.writer.execute_together([sale(1, key=" a"), sale(1, key=" b")], by=CLERK))
+    assert [refusals(outcome) for outcome in await within(task)] == [malformed, malformed]
     assert await shop.writer.run_once() == 0
+
+
+async def test_beside_a_malformed_command_a_replay_is_still_answered(shop: Shop) -> None:
+    await shop.accept(sale(6, key="a"))
+    first, second = await together(shop, sale(6, key="a"), sale(1, key=" b"))
+    assert accepted(first).replayed
+    assert refusals(second) == [(RejectionCode.INVALID_INPUT, "idempotencyKey")]
+    assert await shop.on_hand() == 4
 
 
 async def test_a_key_twice_in_a_group_moves_stock_once(shop: Shop) -> None:

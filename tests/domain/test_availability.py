@@ -5,6 +5,7 @@ from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as some
 
+from domain.adjustments import CounterChange, Entry
 from domain.availability import (
     PLAIN_EXPOSURE,
     AvailabilityStatus,
@@ -15,7 +16,7 @@ from domain.availability import (
     total_available,
 )
 from domain.levels import BALANCE_MAX, LEVELS_PER_ITEM_MAX, InventoryBucket, StockLevel
-from tests.domain.given import NOW, level
+from tests.domain.given import EAST, NOW, level
 
 INT32_MAX = 2_147_483_647
 
@@ -41,6 +42,12 @@ class TestOneLevel:
     def test_what_is_available_and_what_is_unbacked(self, known: StockLevel, available: int, unbacked: int) -> None:
         assert known.available == available
         assert known.unbacked == unbacked
+
+    @pytest.mark.parametrize("bucket", InventoryBucket)
+    def test_one_more_unit_changes_it_as_the_counter_says(self, bucket: InventoryBucket) -> None:
+        entry = Entry(location=EAST, bucket=bucket, delta=1, field=(), amount_field="delta")
+        changed = level().with_balances({bucket: 1}, at=NOW, version=2)
+        assert CounterChange(entry=entry, before=0, after=1).effect_on_available == changed.available
 
     def test_every_counter_has_a_balance(self) -> None:
         balances = {bucket: number for number, bucket in enumerate(InventoryBucket, start=1)}

@@ -35,6 +35,8 @@ SAFETY_STOCK = InventoryBucket.SAFETY_STOCK
 FACT = ShortagePolicy.RECORD_CONFLICT
 SHOP = (item(), location(EAST), location(CENTRAL), channel(WEB))
 
+OR_RECORD = "; take less, or record a fact with onShortage RECORD_CONFLICT."
+
 
 class TestAccepted:
     def test_a_delta_changes_its_counter_and_the_version_by_one(self) -> None:
@@ -202,6 +204,13 @@ class TestShortage:
             (Counters(on_hand=1, reserved=5), (change(EAST, -1),), "adjustments.0.delta", 0),
             (Counters(on_hand=-5), (change(EAST, -1),), "adjustments.0.delta", 0),
             (Counters(on_hand=5), (change(EAST, -3), change(EAST, -3)), "adjustments.0.delta", 5),
+            (Counters(on_hand=5, reserved=2), (change(EAST, -6),), "adjustments.0.delta", 3),
+            (
+                Counters(on_hand=2, damaged=5),
+                (change(EAST, -4, DAMAGED), change(EAST, -3)),
+                "adjustments.1.delta",
+                0,
+            ),
         ],
     )
     def test_a_claim_beyond_it_is_refused_with_what_is_left(
@@ -224,10 +233,10 @@ class TestShortage:
     @pytest.mark.parametrize(
         ("on_hand", "bucket", "delta", "message"),
         [
-            (1, ON_HAND, -2, f"Only 1 of {SKU} (ON_HAND) is available at {EAST}"),
-            (3, ON_HAND, -4, f"Only 3 of {SKU} (ON_HAND) are available at {EAST}"),
-            (3, DAMAGED, -1, f"Only 0 of {SKU} (DAMAGED) are there at {EAST}"),
-            (3, DAMAGED, 4, f"Only 3 of {SKU} (DAMAGED) are available at {EAST}"),
+            (1, ON_HAND, -2, f"Only 1 of {SKU} is available at {EAST}{OR_RECORD}"),
+            (3, ON_HAND, -4, f"Only 3 of {SKU} are available at {EAST}{OR_RECORD}"),
+            (3, DAMAGED, -1, f"Only 0 of {SKU} are damaged at {EAST}; take less."),
+            (3, DAMAGED, 4, f"Only 3 of {SKU} are available at {EAST}{OR_RECORD}"),
         ],
     )
     def test_the_refusal_says_what_to_do(self, on_hand: int, bucket: InventoryBucket, delta: int, message: str) -> None:
@@ -235,7 +244,7 @@ class TestShortage:
             RejectionCode.INSUFFICIENT_STOCK,
             "adjustments.0.delta",
             quantity_available=0 if delta == -1 else on_hand,
-            message=f"{message}; take less, or record a fact with onShortage RECORD_CONFLICT.",
+            message=message,
         )
 
     def test_a_fact_takes_on_hand_below_zero_from_what_is_not_promised(self) -> None:

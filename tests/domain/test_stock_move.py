@@ -132,8 +132,7 @@ class TestShortage:
             RejectionCode.INSUFFICIENT_STOCK,
             "moves.0.quantity",
             quantity_available=2,
-            message=f"Only 2 of {SKU} (DAMAGED) are there at {EAST}; take less, or record a fact with "
-            "onShortage RECORD_CONFLICT.",
+            message=f"Only 2 of {SKU} are damaged at {EAST}; take less.",
         )
 
 

@@ -160,6 +160,14 @@ class TestBeginning:
             "levels that are no longer used.",
         )
 
+    def test_200_levels_may_begin_at_once_and_no_more(self) -> None:
+        codes = [f"L{index:03}" for index in range(201)]
+        counts = [count(code, 0) for code in codes]
+        locations = [location(code) for code in codes]
+        begun = [level(code, version=1, at=NOW) for code in codes[:200]]
+        given(item(), *locations).when(set_to(*counts[:200])).then(adjusted(*begun, movements=(), reason=COUNT))
+        given(item(), *locations).when(set_to(*counts)).then_refused(RejectionCode.LEVEL_LIMIT_REACHED, "sku")
+
     def test_a_full_item_is_still_counted_where_it_is_stocked(self) -> None:
         given(*SHOP, LevelsElsewhere(sku=SKU, count=199), level(on_hand=1)).when(set_to(count(EAST, 2))).then(
             adjusted(level(on_hand=2, version=2, at=NOW), movements=(moved(EAST, 1, 2),), reason=COUNT)
@@ -188,17 +196,23 @@ class TestRefused:
         )
 
     @pytest.mark.parametrize(
-        ("before", "quantity", "field", "left"),
+        ("before", "quantities", "field", "left"),
         [
-            (Counters(on_hand=10, reserved=6), count(EAST, 5), "quantities.0.quantity", 4),
-            (Counters(on_hand=10, reserved=6), count(EAST, 5, SAFETY_STOCK), "quantities.0.quantity", 4),
-            (Counters(on_hand=1, reserved=6), count(EAST, 0), "quantities.0.quantity", 0),
+            (Counters(on_hand=10, reserved=6), (count(EAST, 5),), "quantities.0.quantity", 4),
+            (Counters(on_hand=10, reserved=6), (count(EAST, 5, SAFETY_STOCK),), "quantities.0.quantity", 4),
+            (
+                Counters(on_hand=10, reserved=6),
+                (count(EAST, 10), count(EAST, 5, SAFETY_STOCK)),
+                "quantities.1.quantity",
+                4,
+            ),
+            (Counters(on_hand=1, reserved=6), (count(EAST, 0),), "quantities.0.quantity", 0),
         ],
     )
     def test_as_a_claim_it_may_not_take_what_is_promised(
-        self, before: Counters, quantity: LevelQuantity, field: str, left: int
+        self, before: Counters, quantities: tuple[LevelQuantity, ...], field: str, left: int
     ) -> None:
-        given(*SHOP, level(**before)).when(set_to(quantity, on_shortage=CLAIM)).then_refused(
+        given(*SHOP, level(**before)).when(set_to(*quantities, on_shortage=CLAIM)).then_refused(
             RejectionCode.INSUFFICIENT_STOCK, field, quantity_available=left
         )
 

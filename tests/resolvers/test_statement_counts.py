@@ -1,13 +1,16 @@
 """How many SQL statements an answer costs; the one rule: the number never grows with the number of entries."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+import strawberry
 
 from app.storage.database import SqliteDatabase
-from tests.resolvers.desk import EAST, TILL, WEB, WEST, Desk, delta
+from tests.resolvers.desk import EAST, TILL, WEB, WEST, Desk, delta, open_desk
 
 ITEMS = 260
 PAGE = 250
@@ -58,6 +61,12 @@ mutation m($inputs: [ItemUpsertInput!]!) {
   itemUpsertBulk(inputs: $inputs) { results { inventoryItem { sku levels { onHand } syncStatus { channelId } } } }
 }
 """
+ACTIVATE = """
+mutation m($sku: String!, $east: ID!, $west: ID!) {
+  east: inventoryActivate(input: {sku: $sku, locationId: $east}) { replayed }
+  west: inventoryActivate(input: {sku: $sku, locationId: $west}) { replayed }
+}
+"""
 LISTING_BULK = """
 mutation m($inputs: [ListingUpsertInput!]!) {
   listingUpsertBulk(inputs: $inputs) { results { listing { id sku } userErrors { code } } }
@@ -88,22 +97,34 @@ async def cost_of(desk: Desk, document: str, **variables: object) -> int:
     return len(seen)
 
 
+@pytest.fixture(scope="module")
+def warehouse_file(stocked_file: Path, schema: strawberry.Schema) -> Path:
+    """A file with many items at two locations, most of them listed on two channels."""
+    path = Path(shutil.copyfile(stocked_file, stocked_file.with_name("warehouse.sqlite3")))
+
+    async def stock() -> None:
+        async with open_desk(path, schema) as desk:
+            await stock_many(desk)
+
+    asyncio.run(stock())
+    return path
+
+
 @pytest.fixture
-async def warehouse(desk: Desk) -> Desk:
-    """A shop with many items at two locations, listed on two channels."""
+async def warehouse(warehouse_file: Path, schema: strawberry.Schema, tmp_path: Path) -> AsyncIterator[Desk]:
+    """A gateway with many items."""
+    path = Path(shutil.copyfile(warehouse_file, tmp_path / "gateway.sqlite3"))
+    async with open_desk(path, schema) as desk:
+        yield desk
+
+
+async def stock_many(desk: Desk) -> None:
     for start in range(0, ITEMS, PAGE):
         await desk.ask(ITEM_BULK, inputs=[{"sku": sku, "name": sku} for sku in SKUS[start : start + PAGE]])
     for channel in (WEB, TILL):
         inputs = [{"sku": sku, "channelId": channel} for sku in SKUS[:PAGE]]
         await desk.ask(LISTING_BULK, inputs=inputs)
-    activate = """
-    mutation m($sku: String!, $east: ID!, $west: ID!) {
-      east: inventoryActivate(input: {sku: $sku, locationId: $east}) { replayed }
-      west: inventoryActivate(input: {sku: $sku, locationId: $west}) { replayed }
-    }
-    """
-    await asyncio.gather(*(desk.ask(activate, sku=sku, east=EAST, west=WEST) for sku in SKUS))
-    return desk
+    await asyncio.gather(*(desk.ask(ACTIVATE, sku=sku, east=EAST, west=WEST) for sku in SKUS))
 
 
 def sales(skus: Sequence[str], key: str, amount: int) -> list[dict[str, object]]:
