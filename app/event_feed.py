@@ -17,7 +17,7 @@ from typing import TypeVar
 from app.storage import events
 from app.storage.database import Database, TransientError
 from app.storage.statements import Script, run
-from domain.ports import ChangedSince, PositionExpired, RecordedEvent, SubscriberTooSlow, Unavailable
+from domain.ports import ChangedSince, PositionExpired, RecordedEvent, Stopping, SubscriberTooSlow, Unavailable
 
 logger = logging.getLogger("stockgate.feed")
 
@@ -192,5 +192,5 @@ class EventFeed:
             raise Unavailable("The event log cannot be read now.", retry_after_ms=RETRY_AFTER_MS) from error
 
 
-def _stopping() -> Unavailable:
-    return Unavailable("The gateway is stopping; resume after your last position.", retry_after_ms=RETRY_AFTER_MS)
+def _stopping() -> Stopping:
+    return Stopping("The gateway is stopping; resume after your last position.", retry_after_ms=RETRY_AFTER_MS)

@@ -20,15 +20,18 @@ from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
     Operation,
+    _OperationStreamClosed,
 )
 
 from app.ids import new_id
 from app.settings import Settings
+from domain.ports import Stopping
 from domain.principals import LOCAL_PRINCIPAL
 from resolvers.context import RequestContext
 from resolvers.schema import Schema
 
 CONNECTION_INIT_DEADLINE = timedelta(seconds=5)
+SERVICE_RESTART = 1012
 STREAM_WANTED = "A subscription is answered as a stream: send Accept: text/event-stream, or use a WebSocket."
 
 
@@ -49,7 +52,11 @@ class ExactJson(ASGIWebSocketAdapter):
 
 
 class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
-    """graphql-transport-ws, in which a subscription that its source ends with an error ends with an `error` message."""
+    """graphql-transport-ws, in which a subscription that its source ends with an error ends with an `error` message.
+
+    When the gateway stops it closes the socket instead: clients take an `error` for the operation's own, and do not
+    come again.
+    """
 
     async def handle_task_exception(self, error: Exception) -> None:
         """Log why an operation failed; that its client has gone is no failure."""
@@ -58,10 +65,14 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
 
     async def _send_result_stream(self, operation: Operation[RequestContext, None], result_source: Any) -> None:
         async for result in result_source:
-            if is_no_answer(result):
+            if not is_no_answer(result):
+                await operation.send_next(result)
+            elif any(error.extensions.get("code") == Stopping.code for error in result.errors):
+                await self.websocket.close(code=SERVICE_RESTART, reason="the gateway is stopping")
+                raise _OperationStreamClosed
+            else:
                 await operation.send_initial_errors(result.errors)
                 return
-            await operation.send_next(result)
 
 
 class LineFeedSSE(SSETransport):

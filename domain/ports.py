@@ -36,6 +36,12 @@ class Unavailable(InfrastructureError):
     """The database did not answer in time; whether a command was kept shows when it is sent again."""
 
 
+class Stopping(Unavailable):
+    """The gateway is going down; whoever follows it comes again after its last position."""
+
+    code = "GATEWAY_STOPPING"
+
+
 class PositionExpired(Exception):
     """The events after this position are no longer kept; a new snapshot is needed."""
 

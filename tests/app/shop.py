@@ -39,11 +39,13 @@ OTHER_SKU = "MUG-01"
 OPENING_HEAD = 7
 """The position after what every shop begins with: a channel, two locations, two items, two counts."""
 WAIT_SECONDS_MAX = 5.0
+PAGES_MAX = 100
 PLAIN_LIMITS = WriterLimits(
     batch_rows_max=2000, queue_commands_max=10_000, queue_deadline_seconds=5.0, commit_deadline_seconds=10.0
 )
 
 Answer = TypeVar("Answer")
+Key = TypeVar("Key")
 Stock = TypeVar("Stock", bound=StockCommand)
 Refusal = tuple[RejectionCode, str]
 """(code, where in the command)"""
@@ -186,6 +188,17 @@ async def queued(*calls: Coroutine[Any, Any, Answer]) -> list["asyncio.Task[Answ
     tasks = [asyncio.create_task(call) for call in calls]
     await asyncio.sleep(0)
     return tasks
+
+
+async def all_pages(ask: Callable[[Key | None], Awaitable[list[Key]]]) -> list[Key]:
+    """Return all that the pages of a list hold, each asked for behind the last key of the one before."""
+    found: list[Key] = []
+    for _ in range(PAGES_MAX):
+        page = await ask(found[-1] if found else None)
+        if not page:
+            return found
+        found += page
+    raise AssertionError(f"the list has no end: {found}")
 
 
 def accepted(outcome: Outcome | BaseException) -> Receipt:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from domain.catalogue import ItemUpserted
-from domain.ports import PositionExpired, RecordedEvent, SubscriberTooSlow, Unavailable
+from domain.ports import PositionExpired, RecordedEvent, Stopping, SubscriberTooSlow, Unavailable
 from domain.stock_commands import InventoryAdjust, InventoryAdjusted
 from tests.app.databases import Store
 from tests.app.feeds import NEVER_SECONDS, Run, append, feed_on, forget, hearing, live, positions, running_feed
@@ -258,7 +258,7 @@ class TestHintsAndFaults:
             waiting = [asyncio.ensure_future(anext(stream)) for stream in streams]
             await asyncio.sleep(0)
         told = await within(asyncio.gather(*waiting, return_exceptions=True))
-        assert [type(one) for one in told] == [Unavailable, Unavailable]
+        assert [type(one) for one in told] == [Stopping, Stopping]
         with pytest.raises(Unavailable):
             await within(anext(feed.follow(0)))
 

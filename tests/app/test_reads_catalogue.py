@@ -17,7 +17,7 @@ from domain.decider import Command
 from domain.listings import ListingUpsert
 from domain.ports import ItemFilter
 from domain.records import Item, Listing
-from tests.app.shop import OTHER_SKU, Shop, accepted, activate, deactivate, sale
+from tests.app.shop import OTHER_SKU, Shop, accepted, activate, all_pages, deactivate, sale
 from tests.domain.given import CENTRAL, EAST, SKU, WEB
 
 NAMES = {
@@ -94,11 +94,13 @@ class TestItems:
     @pytest.mark.parametrize("limit", [1, 2, 5, 250])
     async def test_pages_show_each_item_once(self, shop: Shop, limit: int) -> None:
         await catalogue(shop)
-        seen: list[str] = []
-        while found := await page(shop, after=seen[-1] if seen else None, limit=limit):
+
+        async def ask(after: str | None) -> list[str]:
+            found = await page(shop, after=after, limit=limit)
             assert len(found) <= limit
-            seen += found
-        assert seen == IN_ORDER
+            return found
+
+        assert await all_pages(ask) == IN_ORDER
 
     async def test_a_page_goes_on_behind_what_is_no_longer_there(self, shop: Shop) -> None:
         await catalogue(shop)

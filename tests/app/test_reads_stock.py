@@ -19,6 +19,7 @@ from tests.app.shop import (
     Shop,
     activate,
     adjust,
+    all_pages,
     deactivate,
     queued,
     running,
@@ -217,12 +218,12 @@ class TestHistory:
         await shop.accept(adjust(change(EAST, -2), change(CENTRAL, 1), key="a"))
         rows = await shop.reads.movement_page(sku=sku, location=location, before=None, limit=250)
         assert [(row.sku, row.location) for row in rows] == found
-        seen: list[int] = []
-        while page := await shop.reads.movement_page(
-            sku=sku, location=location, before=seen[-1] if seen else None, limit=1
-        ):
-            seen += [row.row_id for row in page]
-        assert seen == [row.row_id for row in rows]
+
+        async def ask(before: int | None) -> list[int]:
+            page = await shop.reads.movement_page(sku=sku, location=location, before=before, limit=1)
+            return [row.row_id for row in page]
+
+        assert await all_pages(ask) == [row.row_id for row in rows]
 
     async def test_movements_of_what_is_archived_stay(self, shop: Shop) -> None:
         await shop.accept(sale(20, key="a", sku=OTHER_SKU))

@@ -1,0 +1,78 @@
+"""`stockgate serve` that cannot; the one rule: exit code 2 and a sentence that says what to do, never a traceback."""
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+
+from app.bench.server_process import clean_environment, stockgate_command
+from app.settings import SQLITE_PREFIX
+
+REFUSED_SECONDS_MAX = 20.0
+
+
+async def refused(file: Path, *arguments: str, **settings: str) -> str:
+    """Run `stockgate serve`, prove that it refuses and that it made no file, and return its words in one line."""
+    environment = {"STOCKGATE_DATABASE_URL": f"{SQLITE_PREFIX}{file}"}
+    environment |= {f"STOCKGATE_{name}": value for name, value in settings.items()}
+    process = await asyncio.create_subprocess_exec(
+        *stockgate_command("serve", *arguments),
+        env=clean_environment(environment),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(REFUSED_SECONDS_MAX):
+            output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert process.returncode == 2, output
+    words = " ".join(output.decode().split())
+    assert "Traceback" not in words
+    return words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "host"),
+    [
+        (["--host", "0.0.0.0"], {}, "0.0.0.0"),
+        ([], {"HOST": "0.0.0.0"}, "0.0.0.0"),
+        (["--host", "::"], {}, "::"),
+        (["--host", "192.168.0.1"], {"HOST": "127.0.0.1"}, "192.168.0.1"),
+        (["--host", "shop.example"], {}, "shop.example"),
+        (["--host", ""], {}, ""),
+    ],
+)
+async def test_an_address_that_others_reach_is_refused(
+    tmp_path: Path, arguments: list[str], variables: dict[str, str], host: str
+) -> None:
+    file = tmp_path / "none.sqlite3"
+    words = await refused(file, *arguments, **variables)
+    assert f"{host} is not a loopback address" in words
+    assert "use 127.0.0.1" in words
+    assert not file.exists()
+
+
+async def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        words = await refused(tmp_path / "none.sqlite3", "--port", str(port))
+    assert f"cannot listen on 127.0.0.1:{port}" in words
+    assert "choose another --port" in words
+    assert not (tmp_path / "none.sqlite3").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ENVIRONMENT", "staging"),
+        ("PORT", "many"),
+        ("BATCH_ROWS_MAX", "0"),
+        ("DATABASE_URL", "mysql://127.0.0.1/x"),
+    ],
+)
+async def test_an_unknown_value_of_a_setting_is_refused_by_its_name(tmp_path: Path, name: str, value: str) -> None:
+    words = await refused(tmp_path / "none.sqlite3", **{name: value})
+    assert f"STOCKGATE_{name}" in words
