@@ -158,6 +158,8 @@ class EventFeed:
             self._window.clear()
             self._head = head
         self._followers += 1
+        # What was committed since the head was read may have hinted at nobody.
+        self._hint.set()
         return head if after is None else after
 
     async def _log_head_if_kept(self, position: int) -> int:

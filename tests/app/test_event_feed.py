@@ -23,6 +23,14 @@ async def ended(stream: AsyncIterator[Run]) -> bool:
     return await within(anext(stream, None)) is None
 
 
+async def leave(stream: AsyncIterator[Run]) -> None:
+    """Stop following, as a subscriber does whose socket closes while it waits."""
+    waiting = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+
+
 class TestReplay:
     async def test_it_holds_what_was_recorded(self, shop: Shop) -> None:
         receipt = await shop.accept(sale(3, key="a", correlation_id="trace-1"))
@@ -164,18 +172,30 @@ class TestManyFollowers:
 
     async def test_nobody_listens_and_nothing_is_read(self, shop: Shop) -> None:
         feed = feed_on(shop.database)
-        async with shop.store.statements(shop.database) as seen:
-            assert await feed.run_once() == 0
-        assert seen == []
+        for _ in range(2):
+            async with shop.store.statements(shop.database) as seen:
+                assert await feed.run_once() == 0
+            assert seen == []
+            await leave((await live(feed, shop))[0])
+
+    async def test_who_comes_after_all_have_left_misses_nothing(self, shop: Shop) -> None:
+        feed = feed_on(shop.database)
+        stream, _ = await live(feed, shop)
+        await leave(stream)
+        before = await append(shop, 4)
+        await feed.run_once()
+        stream, position = await live(feed, shop)
+        assert position > before
+        head = await append(shop, 2)
+        await feed.run_once()
+        assert await positions(stream, to=head) == [head - 1, head]
+        assert await positions(feed.follow(0), to=head) == list(range(1, head + 1))
 
     async def test_one_that_leaves_takes_nothing_from_others_nor_from_who_comes_later(self, shop: Shop) -> None:
         feed = feed_on(shop.database)
         leaving, _ = await live(feed, shop)
         staying, position = await live(feed, shop)
-        waiting = asyncio.ensure_future(anext(leaving))
-        await asyncio.sleep(0)
-        waiting.cancel()
-        await asyncio.wait({waiting})
+        await leave(leaving)
         head = await append(shop, 2)
         await feed.run_once()
         assert await positions(staying, to=head) == list(range(position + 1, head + 1))
@@ -192,6 +212,19 @@ class TestSlowFollowers:
             await within(anext(stream))
         assert told.value.position == position
         assert await ended(stream)
+
+    async def test_what_was_forgotten_before_the_feed_read_it_is_told_and_not_skipped(self, shop: Shop) -> None:
+        feed = feed_on(shop.database)
+        stream, position = await live(feed, shop)
+        head = await append(shop, 4)
+        await forget(shop, to=head - 2)
+        assert await feed.run_once() == 2
+        with pytest.raises(SubscriberTooSlow) as told:
+            await within(anext(stream))
+        assert told.value.position == position
+        with pytest.raises(PositionExpired):
+            await within(anext(feed.follow(position)))
+        assert await positions(feed.follow(head - 2), to=head) == [head - 1, head]
 
     async def test_one_at_the_very_edge_of_the_window_is_not(self, shop: Shop) -> None:
         feed = feed_on(shop.database, events_kept=3)

@@ -78,6 +78,15 @@ async def test_a_full_queue_refuses_at_once_and_takes_nothing(shop: Shop) -> Non
     accepted((await small.batch(sale(1, key="d")))[0])
 
 
+async def test_a_queue_that_was_emptied_takes_as_much_again(shop: Shop) -> None:
+    small = shop.with_limits(queue_commands_max=3)
+    for number in range(3):
+        group = [sale(1, key=f"group-{number}-{place}") for place in range(3)]
+        (told,) = await small.settle(small.writer.execute_together(group, by=CLERK))
+        assert isinstance(told, list)
+        assert [accepted(outcome).replayed for outcome in told] == [False] * 3
+
+
 async def test_a_command_that_waited_too_long_is_dropped_and_not_applied(shop: Shop) -> None:
     late = shop.with_limits(queue_deadline_seconds=0.0, queue_commands_max=1)
     before = await shop.store.dump()

@@ -130,14 +130,17 @@ class DeciderAgainstModel(RuleBasedStateMachine):
         self.model = PlainStock(items=set(ITEMS), locations=set(LOCATIONS), channels={"web"})
         self.model.levels_elsewhere["FULL"] = LEVELS_ELSEWHERE
         self.ledger: Counter[tuple[LevelKey, str]] = Counter()
-        self.conflict_ids: set[str] = set()
+        self.open_conflicts: dict[LevelKey, str] = {}
         self.commands_sent = 0
 
     @initialize(quantities=some.lists(some.integers(min_value=0, max_value=30), min_size=9, max_size=9))
     def opens(self, quantities: list[int]) -> None:
         for index, quantity in enumerate(quantities):
             if quantity:
-                self._say("set", ITEMS[index % 3], [(LOCATIONS[index // 3], ("on_hand", None), quantity, None)])
+                key = (ITEMS[index % 3], LOCATIONS[index // 3])
+                self._say("set", key[0], [(key[1], ("on_hand", None), quantity, None)])
+                self._move_document(key, "reserved", quantity // 4)
+                self._move_document(key, "allocated", quantity // 5)
 
     @rule(
         sku=KNOWN_SKUS,
@@ -210,19 +213,8 @@ class DeciderAgainstModel(RuleBasedStateMachine):
     def documents_move(self, sku: str, place: str, name: str, quantity: int, *, is_kept: bool) -> None:
         """Promise what is available, or give a promise back: counters that no command here may touch."""
         key = (sku, place)
-        if key not in self.state.levels:
-            return
-        known = self.state.levels[key]
-        room = quantity if name in {"incoming", "backordered"} else min(quantity, max(0, known.available))
-        delta = room if is_kept else -known.balance(BUCKETS[name])
-        if delta == 0:
-            return
-        after = {BUCKETS[name]: known.balance(BUCKETS[name]) + delta}
-        changed = known.with_balances(after, at=NOW, version=known.version + 1, conflict_id=known.conflict_id)
-        settled, _ = settle_conflict(changed, cause=self._next_id())
-        self.state.put_level(settled)
-        self.ledger[key, name] += delta
-        self.model.document_moves(key, name, delta)
+        room = quantity if name in {"incoming", "backordered"} else min(quantity, max(0, self.model.available(key)))
+        self._move_document(key, name, room if is_kept else -self.model.balance(key, name))
 
     @rule(sku=SKUS)
     def archives_an_item(self, sku: str) -> None:
@@ -267,8 +259,9 @@ class DeciderAgainstModel(RuleBasedStateMachine):
         versions = {key: known.version for key, known in self.state.levels.items()}
         assert versions | self.state.ended_versions == self.model.versions
         assert not versions.keys() & self.state.ended_versions.keys()
-        conflicts = {key for key, known in self.state.levels.items() if known.conflict_id is not None}
-        assert conflicts == self.model.open_conflicts
+        conflicts = {key: known.conflict_id for key, known in self.state.levels.items() if known.conflict_id}
+        assert conflicts == self.open_conflicts
+        assert conflicts.keys() == self.model.open_conflicts
 
     @invariant()
     def counters_are_the_sums_of_their_movements(self) -> None:
@@ -298,6 +291,19 @@ class DeciderAgainstModel(RuleBasedStateMachine):
         balance = self.model.balance((sku, place), str(counter))
         stated = {None: None, "right": balance, "wrong": balance + 1}[seen]
         return Row(location=place, counter=counter, source=source, amount=amount, seen=stated)
+
+    def _move_document(self, key: LevelKey, name: str, delta: int) -> None:
+        if delta == 0 or key not in self.state.levels:
+            return
+        known = self.state.levels[key]
+        after = {BUCKETS[name]: known.balance(BUCKETS[name]) + delta}
+        changed = known.with_balances(after, at=NOW, version=known.version + 1, conflict_id=known.conflict_id)
+        settled, conflict = settle_conflict(changed, cause=self._next_id())
+        self.state.put_level(settled)
+        self.ledger[key, name] += delta
+        self.model.document_moves(key, name, delta)
+        if conflict is not None:
+            self._record(conflict)
 
     def _next_id(self) -> str:
         self.commands_sent += 1
@@ -338,10 +344,12 @@ class DeciderAgainstModel(RuleBasedStateMachine):
                 self.ledger[key, COUNTER_NAMES[movement.bucket]] += movement.delta
             return [known.key for known in one.levels]
         assert isinstance(one, LevelActivated | LevelDeactivated | StockConflictOpened | StockConflictClosed)
-        if isinstance(one, StockConflictOpened):
-            assert one.conflict_id not in self.conflict_ids
-            self.conflict_ids.add(one.conflict_id)
         event(type(one).__name__)
+        if isinstance(one, StockConflictOpened):
+            assert one.conflict_id not in self.open_conflicts.values()
+            assert self.open_conflicts.setdefault(one.level.key, one.conflict_id) == one.conflict_id
+        elif isinstance(one, StockConflictClosed):
+            assert self.open_conflicts.pop(one.level.key) == one.conflict_id
         return [one.level.key]
 
 
