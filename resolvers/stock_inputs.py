@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TypedDict
 
 import strawberry
 from strawberry import UNSET
@@ -39,6 +40,19 @@ PARTS: dict[MovablePart, InventoryBucket | None] = {
 }
 
 
+@compiled_input(description="What adjustments, counts and moves have in common.")
+class StockChangeInput:
+    """Which item, under which key, and what the audit trail keeps."""
+
+    sku: str = strawberry.field(description="Which item.")
+    idempotency_key: str = strawberry.field(description=KEY)
+    source_channel_id: EitherId | None = strawberry.field(default=None, description=SOURCE_CHANNEL)
+    reference_document_uri: str | None = strawberry.field(default=None, description=DOCUMENT)
+    correlation_id: str | None = strawberry.field(default=None, description=CORRELATION)
+    occurred_at: datetime | None = strawberry.field(default=None, description=OCCURRED)
+    dry_run: bool = strawberry.field(default=False, description=DRY_RUN)
+
+
 @compiled_input(description="A change of one counter at one location.")
 class LocationAdjustmentInput:
     """One entry of an adjustment."""
@@ -57,21 +71,14 @@ class LocationAdjustmentInput:
 
 
 @compiled_input(description="An adjustment of one item at one or many locations; all of it is applied, or nothing.")
-class InventoryAdjustmentInput:
+class InventoryAdjustmentInput(StockChangeInput):
     """One adjustment."""
 
-    sku: str = strawberry.field(description="Which item.")
     adjustments: list[LocationAdjustmentInput] = strawberry.field(description="What changes where, 1 to 250 entries.")
-    idempotency_key: str = strawberry.field(description=KEY)
-    source_channel_id: EitherId | None = strawberry.field(default=None, description=SOURCE_CHANNEL)
     reason: AdjustmentReason | None = strawberry.field(default=None, description="Why; left out, it is a CORRECTION.")
-    reference_document_uri: str | None = strawberry.field(default=None, description=DOCUMENT)
-    correlation_id: str | None = strawberry.field(default=None, description=CORRELATION)
-    occurred_at: datetime | None = strawberry.field(default=None, description=OCCURRED)
     on_shortage: ShortagePolicy = strawberry.field(
         default=ShortagePolicy.REJECT, description="What to do when there is not enough: refuse, or record a fact."
     )
-    dry_run: bool = strawberry.field(default=False, description=DRY_RUN)
 
 
 @compiled_input(description="A count of one counter at one location.")
@@ -92,22 +99,15 @@ class LocationQuantityInput:
 
 
 @compiled_input(description="A count of one item at one or many locations; all of it is recorded, or nothing.")
-class InventorySetInput:
+class InventorySetInput(StockChangeInput):
     """One count."""
 
-    sku: str = strawberry.field(description="Which item.")
     quantities: list[LocationQuantityInput] = strawberry.field(description="What was counted, 1 to 250 entries.")
-    idempotency_key: str = strawberry.field(description=KEY)
-    source_channel_id: EitherId | None = strawberry.field(default=None, description=SOURCE_CHANNEL)
     reason: AdjustmentReason | None = strawberry.field(default=None, description="Why; left out, it is a CYCLE_COUNT.")
-    reference_document_uri: str | None = strawberry.field(default=None, description=DOCUMENT)
-    correlation_id: str | None = strawberry.field(default=None, description=CORRELATION)
-    occurred_at: datetime | None = strawberry.field(default=None, description=OCCURRED)
     on_shortage: ShortagePolicy = strawberry.field(
         default=ShortagePolicy.RECORD_CONFLICT,
         description="What to do when promises lose their stock: a count is a fact, and recorded unless said otherwise.",
     )
-    dry_run: bool = strawberry.field(default=False, description=DRY_RUN)
 
 
 @compiled_input(description="A move of units between two parts of on-hand stock at one location.")
@@ -121,21 +121,14 @@ class LocationMoveInput:
 
 
 @compiled_input(description="Moves of one item's units between parts of on hand; all of them are made, or none.")
-class InventoryMoveInput:
+class InventoryMoveInput(StockChangeInput):
     """One request of moves."""
 
-    sku: str = strawberry.field(description="Which item.")
     moves: list[LocationMoveInput] = strawberry.field(description="What moves where, 1 to 250 entries.")
-    idempotency_key: str = strawberry.field(description=KEY)
-    source_channel_id: EitherId | None = strawberry.field(default=None, description=SOURCE_CHANNEL)
     reason: AdjustmentReason | None = strawberry.field(default=None, description="Why; left out, it is a CORRECTION.")
-    reference_document_uri: str | None = strawberry.field(default=None, description=DOCUMENT)
-    correlation_id: str | None = strawberry.field(default=None, description=CORRELATION)
-    occurred_at: datetime | None = strawberry.field(default=None, description=OCCURRED)
     on_shortage: ShortagePolicy = strawberry.field(
         default=ShortagePolicy.REJECT, description="What to do when there is not enough: refuse, or record a fact."
     )
-    dry_run: bool = strawberry.field(default=False, description=DRY_RUN)
 
 
 @compiled_input(description="The level to begin.")
@@ -163,9 +156,6 @@ class InventoryDeactivateInput:
 def adjust_command(wanted: InventoryAdjustmentInput, *, command_id: str) -> InventoryAdjust:
     """Return the command that the input asks for."""
     return InventoryAdjust(
-        command_id=command_id,
-        sku=wanted.sku,
-        idempotency_key=wanted.idempotency_key,
         adjustments=tuple(
             LevelDelta(
                 location=_location(one.location_id),
@@ -176,12 +166,8 @@ def adjust_command(wanted: InventoryAdjustmentInput, *, command_id: str) -> Inve
             for one in wanted.adjustments
         ),
         reason=wanted.reason or AdjustmentReason.CORRECTION,
-        source_channel=_channel(wanted.source_channel_id),
-        reference_document_uri=wanted.reference_document_uri,
-        correlation_id=wanted.correlation_id,
-        occurred_at=_utc(wanted.occurred_at),
         on_shortage=wanted.on_shortage,
-        dry_run=wanted.dry_run,
+        **_details(wanted, command_id),
     )
 
 
@@ -191,9 +177,6 @@ def set_command(wanted: InventorySetInput, *, command_id: str) -> InventorySet |
     if unstated is not None:
         return unstated
     return InventorySet(
-        command_id=command_id,
-        sku=wanted.sku,
-        idempotency_key=wanted.idempotency_key,
         quantities=tuple(
             LevelQuantity(
                 location=_location(one.location_id),
@@ -204,21 +187,14 @@ def set_command(wanted: InventorySetInput, *, command_id: str) -> InventorySet |
             for one in wanted.quantities
         ),
         reason=wanted.reason or AdjustmentReason.CYCLE_COUNT,
-        source_channel=_channel(wanted.source_channel_id),
-        reference_document_uri=wanted.reference_document_uri,
-        correlation_id=wanted.correlation_id,
-        occurred_at=_utc(wanted.occurred_at),
         on_shortage=wanted.on_shortage,
-        dry_run=wanted.dry_run,
+        **_details(wanted, command_id),
     )
 
 
 def move_command(wanted: InventoryMoveInput, *, command_id: str) -> InventoryMove:
     """Return the command that the input asks for."""
     return InventoryMove(
-        command_id=command_id,
-        sku=wanted.sku,
-        idempotency_key=wanted.idempotency_key,
         moves=tuple(
             LevelMove(
                 location=_location(one.location_id),
@@ -229,12 +205,8 @@ def move_command(wanted: InventoryMoveInput, *, command_id: str) -> InventoryMov
             for one in wanted.moves
         ),
         reason=wanted.reason or AdjustmentReason.CORRECTION,
-        source_channel=_channel(wanted.source_channel_id),
-        reference_document_uri=wanted.reference_document_uri,
-        correlation_id=wanted.correlation_id,
-        occurred_at=_utc(wanted.occurred_at),
         on_shortage=wanted.on_shortage,
-        dry_run=wanted.dry_run,
+        **_details(wanted, command_id),
     )
 
 
@@ -255,6 +227,32 @@ def deactivate_command(wanted: InventoryDeactivateInput, *, command_id: str) -> 
         sku=wanted.sku,
         idempotency_key=wanted.idempotency_key,
         location=_location(wanted.location_id),
+    )
+
+
+class Details(TypedDict):
+    """What the commands of all three inputs hold alike."""
+
+    command_id: str
+    sku: str
+    idempotency_key: str
+    source_channel: str | None
+    reference_document_uri: str | None
+    correlation_id: str | None
+    occurred_at: datetime | None
+    dry_run: bool
+
+
+def _details(wanted: StockChangeInput, command_id: str) -> Details:
+    return Details(
+        command_id=command_id,
+        sku=wanted.sku,
+        idempotency_key=wanted.idempotency_key,
+        source_channel=_channel(wanted.source_channel_id),
+        reference_document_uri=wanted.reference_document_uri,
+        correlation_id=wanted.correlation_id,
+        occurred_at=_utc(wanted.occurred_at),
+        dry_run=wanted.dry_run,
     )
 
 
