@@ -69,7 +69,7 @@ class Receipt:
 
     @property
     def levels(self) -> tuple[StockLevel, ...]:
-        """The levels that the command changed, as it left them; empty for a replay."""
+        """The levels that an adjustment changed, as it left them; empty for a replay and for other commands."""
         return tuple(level for event in self.events for level in getattr(event, "levels", ()))
 
 

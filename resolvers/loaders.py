@@ -3,6 +3,7 @@
 The rule: a loader never remembers. A WebSocket lives for days, and a remembered answer would be stale stock.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import TypeVar
 
@@ -16,6 +17,18 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 KEYS_PER_STATEMENT_MAX = 5000
+
+
+class SharedLoader(DataLoader[Key, Value]):
+    """A loader for many callers, of which any may go away at any moment.
+
+    Strawberry cancels a batch whose callers have all gone; if that happens before it has begun, the next callers join
+    it and wait for ever. So a caller that is cancelled leaves its key in the batch.
+    """
+
+    def load(self, key: Key) -> "asyncio.Future[Value]":
+        """Return what will be loaded for the key."""
+        return asyncio.shield(super().load(key))
 
 
 class Loaders:
@@ -39,7 +52,7 @@ def _loader(load: Callable[[Sequence[Key]], Awaitable[Sequence[Value]]]) -> Data
         found = dict(zip(distinct, await load(distinct), strict=True))
         return [found[key] for key in keys]
 
-    return DataLoader(load_fn=load_each_once, cache=False, max_batch_size=KEYS_PER_STATEMENT_MAX)
+    return SharedLoader(load_fn=load_each_once, cache=False, max_batch_size=KEYS_PER_STATEMENT_MAX)
 
 
 def _one_for_all(load: Callable[[], Awaitable[Value]]) -> Callable[[Sequence[None]], Awaitable[Sequence[Value]]]:

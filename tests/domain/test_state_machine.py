@@ -42,7 +42,7 @@ from tests.domain.given import (
 )
 from tests.domain.model import Kind, PlainStock, Row, Wish
 
-EXAMPLES = int(os.environ.get("STOCKGATE_MODEL_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("STOCKGATE_MODEL_EXAMPLES", "100"))
 STEPS_PER_EXAMPLE = 50
 ITEMS = ("A", "a", "FULL")
 LOCATIONS = ("E", "W", "N")
@@ -50,6 +50,7 @@ LEVELS_ELSEWHERE = 198
 BUCKETS: dict[str | None, InventoryBucket] = {name: bucket for bucket, name in COUNTER_NAMES.items()}
 
 OWN = ("on_hand", "quarantined", "damaged", "safety_stock")
+DOCUMENTS = ("reserved", "allocated", "incoming", "backordered")
 LIMITS = (10_000_000, 9_999_990, 10_000_001, 1_000_000_000, 1_000_000_001)
 Parts = tuple[str | None, str | None]
 """The counter that an entry names, and the one that a move takes from."""
@@ -173,6 +174,8 @@ class DeciderAgainstModel(RuleBasedStateMachine):
     @rule(sku=KNOWN_SKUS, place=KNOWN_PLACES, is_end=some.sampled_from([False, False, True]))
     def begins_or_ends(self, sku: str, place: str, *, is_end: bool) -> None:
         if is_end:
+            for name in DOCUMENTS:
+                self._move_document((sku, place), name, -self.model.balance((sku, place), name))
             self._say("set", sku, [(place, (name, None), 0, None) for name in OWN], is_fact=True)
         self._say("deactivate" if is_end else "activate", sku, [(place, (None, None), 0, None)])
 
@@ -206,7 +209,7 @@ class DeciderAgainstModel(RuleBasedStateMachine):
     @rule(
         sku=KNOWN_SKUS,
         place=KNOWN_PLACES,
-        name=some.sampled_from(["reserved", "allocated", "incoming", "backordered"]),
+        name=some.sampled_from(DOCUMENTS),
         quantity=some.integers(min_value=1, max_value=9),
         is_kept=some.booleans(),
     )

@@ -10,11 +10,10 @@ from app.storage.migrate import migrate_sqlite
 pytest.register_assert_rewrite("tests.end_to_end.client", "tests.end_to_end.shop", "tests.end_to_end.streams")
 
 from tests.end_to_end.client import Client  # noqa: E402  # after the registration
-from tests.end_to_end.gateway import Gateway, Gateways  # noqa: E402  # as above
+from tests.end_to_end.gateway import FEW_EVENTS_KEPT, Gateway, Gateways  # noqa: E402  # as above
 from tests.end_to_end.shop import Shop, open_shop  # noqa: E402  # as above
 
 KEEP_ALIVE_MS = "300"
-FEW_EVENTS_KEPT = 50
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ from app.storage.tables import metadata
 READY_SECONDS_MAX: Final = 30.0
 STOP_SECONDS_MAX: Final = 20.0
 OTHER_PROGRAM_SECONDS_MAX: Final = 5.0
+FEW_EVENTS_KEPT: Final = 50
+"""What the gateway in production keeps for its subscribers in these tests."""
 FAILURES: Final = ("Traceback", "ERROR", "CRITICAL")
 HARMLESS: Final = "ASGI callable returned without completing handshake"
 """What uvicorn says of every handshake that is refused with another status than 403."""

@@ -3,8 +3,7 @@
 from typing import Final
 
 from tests.end_to_end.client import Client
-from tests.end_to_end.conftest import FEW_EVENTS_KEPT
-from tests.end_to_end.gateway import Gateway
+from tests.end_to_end.gateway import FEW_EVENTS_KEPT, Gateway
 from tests.end_to_end.shop import Shop, open_shop
 from tests.end_to_end.streams import STOCK_CHANGED, SocketStream, Stream, StreamFailed, follow, over_each_transport
 

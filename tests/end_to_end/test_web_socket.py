@@ -1,8 +1,10 @@
 """graphql-transport-ws by hand; the one rule: what goes wrong with one operation never ends another."""
 
+from contextlib import suppress
+
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from tests.end_to_end.client import codes
@@ -142,8 +144,12 @@ async def test_what_is_no_json_closes_the_socket(gateway: Gateway, text: str) ->
 
 async def test_a_frame_over_the_limit_closes_the_socket(gateway: Gateway) -> None:
     async with open_socket(gateway) as socket:
-        await socket.connection.send("x" * 1_000_001)
-        assert await socket.closed() == 1009
+        with suppress(ConnectionClosed):
+            await socket.connection.send("x" * 1_000_001)
+        # The gateway reads no further than the frame's announced length; its word may be lost with the unread rest.
+        assert await socket.closed() in (1009, 1006)
+    async with open_socket(gateway) as socket:
+        assert await socket.ask("a", "{ __typename }") == {"data": {"__typename": "Query"}}
 
 
 async def test_the_old_sub_protocol_is_refused(gateway: Gateway) -> None:

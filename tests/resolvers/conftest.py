@@ -13,7 +13,7 @@ from resolvers.schema import build_schema
 
 pytest.register_assert_rewrite("tests.resolvers.desk")
 
-from tests.resolvers.desk import Desk, open_desk, stock_up  # noqa: E402  # after the registration
+from tests.resolvers.desk import Desk, complete, open_desk, stock_up  # noqa: E402  # after the registration
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def stocked_file(empty_file: Path, schema: strawberry.Schema) -> Path:
             await stock_up(desk)
 
     asyncio.run(stock())
-    return path
+    return complete(path)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 import strawberry
 
 from app.storage.database import SqliteDatabase
-from tests.resolvers.desk import EAST, TILL, WEB, WEST, Desk, delta, open_desk
+from tests.resolvers.desk import EAST, TILL, WEB, WEST, Desk, complete, delta, open_desk
 
 ITEMS = 260
 PAGE = 250
@@ -107,7 +107,7 @@ def warehouse_file(stocked_file: Path, schema: strawberry.Schema) -> Path:
             await stock_many(desk)
 
     asyncio.run(stock())
-    return path
+    return complete(path)
 
 
 @pytest.fixture
