@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -34,11 +34,14 @@ def serve(
     settings = _settings(port=port, host=host)
     _refuse_public_address(settings.host)
     if with_demo:
+        _migrate(settings)
         _load_demo(settings, unless_there=True)
     from app.server import serve as run_server  # noqa: PLC0415  # the server takes a second to import, --help should not
 
     try:
-        run_server(settings, on_ready=lambda address: _greet(address, settings))
+        run_server(
+            settings, on_listening=lambda: _migrate(settings), on_ready=lambda address: _greet(address, settings)
+        )
     except OSError as error:
         _fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another --port")
 
@@ -46,17 +49,17 @@ def serve(
 @app.command()
 def migrate() -> None:
     """Bring the database's tables up to date."""
-    from app.storage.migrate import migrate_sqlite  # noqa: PLC0415  # as above
-
     settings = _settings()
-    before, after = migrate_sqlite(settings.sqlite_path)
+    before, after = _migrate(settings)
     console.print(f"{settings.sqlite_path}: " + ("up to date" if before == after else f"migrated {before} → {after}"))
 
 
 @demo.command("load")
 def load() -> None:
     """Load the demo: catalogue, opening stock, and every order line. Loading it again changes nothing."""
-    _load_demo(_settings())
+    settings = _settings()
+    _migrate(settings)
+    _load_demo(settings)
 
 
 @app.command()
@@ -137,6 +140,18 @@ def _refuse_public_address(host: str) -> None:
         )
 
 
+def _migrate(settings: Settings) -> tuple[str | None, str]:
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # as above
+
+    from app.storage.migrate import migrate_sqlite  # noqa: PLC0415  # as above
+
+    try:
+        return migrate_sqlite(settings.sqlite_path)
+    except (OSError, SQLAlchemyError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error.__cause__)
+        _fail(f"cannot use the database {settings.sqlite_path}: {reason}; set STOCKGATE_DATABASE_URL")
+
+
 def _load_demo(settings: Settings, *, unless_there: bool = False) -> None:
     from app.bootstrap import open_gateway  # noqa: PLC0415  # as above
     from app.demo.loader import DemoSummary, demo_is_loaded, load_demo  # noqa: PLC0415  # as above
@@ -172,6 +187,6 @@ def _greet(address: str, settings: Settings) -> None:
     console.print("Stop with Ctrl-C.")
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     console.print(f"[red]✗[/red] {message}.")
     raise typer.Exit(2)

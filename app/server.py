@@ -27,9 +27,17 @@ class GatewayServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
-    """Serve until a signal says stop; `on_ready` is told the address once requests are answered."""
+def serve(settings: Settings, *, on_listening: Callable[[], object], on_ready: Callable[[str], None]) -> None:
+    """Serve until a signal says stop.
+
+    `on_listening` is called once the address is ours, `on_ready` is told it once requests are answered.
+    """
     listener = _listen(settings)
+    try:
+        on_listening()
+    except BaseException:
+        listener.close()
+        raise
     host, port = listener.getsockname()[:2]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
 

@@ -234,3 +234,12 @@ async def test_a_query_may_be_asked_by_get(client: Client) -> None:
     for broken in ("{", "5", "[]", '{"x": "\\ud800"}'):
         response = await client.http.get(client.url, params={**params, "variables": broken}, headers=JSON)
         assert (response.status_code, typed(response)) == (400, ["BAD_REQUEST"])
+
+
+async def test_a_subscription_by_plain_request_says_how_to_subscribe(client: Client) -> None:
+    document = "subscription { stockChanged { sku } }"
+    posted = await client.post(document)
+    got = await client.http.get(client.url, params={"query": document}, headers={"accept": "application/json"})
+    for response in (posted, got):
+        assert (response.status_code, typed(response)) == (400, ["BAD_REQUEST"])
+        assert "text/event-stream" in response.json()["errors"][0]["message"]

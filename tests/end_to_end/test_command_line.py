@@ -76,3 +76,14 @@ async def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
 async def test_an_unknown_value_of_a_setting_is_refused_by_its_name(tmp_path: Path, name: str, value: str) -> None:
     words = await refused(tmp_path / "none.sqlite3", **{name: value})
     assert f"STOCKGATE_{name}" in words
+
+
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("these are notes, and they are to stay\n" * 50)
+    before = file.read_bytes()
+    for arguments in (["--port", "0"], ["--port", "0", "--demo"]):
+        words = await refused(file, *arguments)
+        assert f"cannot use the database {file}" in words
+        assert "set STOCKGATE_DATABASE_URL" in words
+        assert file.read_bytes() == before
