@@ -283,6 +283,30 @@ class TestHintsAndFaults:
             feed.wake()
             assert await positions(stream, to=head) == list(range(position + 1, head + 1))
 
+    async def test_a_log_that_cannot_be_understood_sends_followers_away(self, shop: Shop) -> None:
+        async with running_feed(feed_on(shop.database)) as feed:
+            stream = feed.follow(OPENING_HEAD)
+            waiting = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0)
+            head = await append(shop, 1)
+            assert [one.position for one in await within(waiting)] == [head]
+            waiting = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0)
+            await shop.store.change(
+                "INSERT INTO events (position, type, schema_version, sku, data, recorded_at) "
+                f"SELECT position + 1, 'FromTheFuture', 1, 'A', '{{}}', {2**50} FROM feed_head"
+            )
+            await shop.store.change("UPDATE feed_head SET position = position + 1")
+            with pytest.raises(Unavailable):
+                await within(waiting)
+            await shop.store.change("UPDATE events SET type = 'ItemArchived' WHERE type = 'FromTheFuture'")
+            await shop.store.change(
+                "UPDATE events SET data = (SELECT data FROM events WHERE type = 'ItemUpserted' LIMIT 1) "
+                "WHERE type = 'ItemArchived'"
+            )
+            later = await append(shop, 1)
+            assert await positions(feed.follow(head), to=later) == [head + 1, later]
+
     async def test_stop_ends_every_follower(self, shop: Shop) -> None:
         feed = feed_on(shop.database)
         async with running_feed(feed):
