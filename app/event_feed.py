@@ -152,7 +152,7 @@ class EventFeed:
 
     async def _join(self, after: int | None) -> int:
         """Count one follower more and return the position after which it begins. Raises PositionExpired."""
-        head = await (self._log_head() if after is None else self._log_head_if_kept(after))
+        head = (await self._kept_range())[1] if after is None else await self._log_head_if_kept(after)
         if not self._followers:
             # Nobody listened, so nothing was read: the feed goes on from here.
             self._window.clear()
@@ -164,16 +164,15 @@ class EventFeed:
 
     async def _log_head_if_kept(self, position: int) -> int:
         """Return the newest position. Raises PositionExpired when events after `position` are no longer kept."""
-        oldest, head = (await self._read(lambda: run(events.kept_range)))[0]
-        first_kept = head + 1 if oldest is None else oldest
+        first_kept, head = await self._kept_range()
         if position < first_kept - 1 or position > head:
             raise PositionExpired
-        return int(head)
-
-    async def _log_head(self) -> int:
-        rows = await self._read(lambda: run(events.kept_range))
-        head: int = rows[0][1]
         return head
+
+    async def _kept_range(self) -> tuple[int, int]:
+        """Return the oldest position that is kept (of an empty log: the next one), and the newest."""
+        oldest, head = (await self._read(lambda: run(events.kept_range)))[0]
+        return (head + 1 if oldest is None else oldest, head)
 
     async def _page(self, after: int) -> tuple[RecordedEvent, ...]:
         return events.recorded_events(

@@ -121,18 +121,12 @@ class SqliteConnection:
         raw.execute(begin)
         try:
             result = self._drive(script)
-        except BaseException:
-            _roll_back(raw)
-            raise
-        if not keeps(result):
-            _roll_back(raw)
+            if keeps(result):
+                raw.execute("COMMIT")
             return result
-        try:
-            raw.execute("COMMIT")
-        except BaseException:
+        finally:
+            # Whatever was not committed, for whichever reason, is undone; after a commit there is nothing to undo.
             _roll_back(raw)
-            raise
-        return result
 
     def _drive(self, script: Script[Result]) -> Result:
         try:
