@@ -7,16 +7,22 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from app.authentication import Authenticator, new_credential
 from app.event_feed import EventFeed
 from app.event_retention import EventRetention
+from app.identity_tokens import IdentityProvider, IdentityTokens
 from app.ids import new_id
 from app.ledger_writer import LedgerWriter, WriterLimits
+from app.rate_limits import LeakyBuckets
 from app.reads import DatabaseReads
 from app.settings import Settings
 from app.storage.database import Database, SqliteDatabase
 from app.storage.migrate import migrate_sqlite
+from app.trusted_documents import BelievedDocuments
 from resolvers.context import Services
+from resolvers.document_limits import DocumentLimits
 from resolvers.loaders import Loaders
+from resolvers.request_log import Observe
 
 logger = logging.getLogger("stockgate")
 
@@ -29,6 +35,7 @@ class Gateway:
 
     settings: Settings
     services: Services
+    authenticator: Authenticator
     database: Database
     writer: LedgerWriter
     feed: EventFeed
@@ -41,8 +48,11 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
-    """Open the database, bring its tables up to date, start the workers; stop them in order at the end."""
+async def open_gateway(settings: Settings, *, observe: Observe | None = None) -> AsyncIterator[Gateway]:
+    """Open the database, bring its tables up to date, start the workers; stop them in order at the end.
+
+    `observe` is told of every operation.
+    """
     await asyncio.to_thread(migrate_sqlite, settings.sqlite_path)
     database = await SqliteDatabase.open(
         settings.sqlite_path,
@@ -50,7 +60,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         read_connections=settings.read_connections,
     )
     try:
-        async with _workers_on(settings, database) as gateway:
+        async with _workers_on(settings, database, observe) as gateway:
             yield gateway
     finally:
         with contextlib.suppress(TimeoutError):
@@ -59,7 +69,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
 
 
 @contextlib.asynccontextmanager
-async def _workers_on(settings: Settings, database: Database) -> AsyncIterator[Gateway]:
+async def _workers_on(settings: Settings, database: Database, observe: Observe | None) -> AsyncIterator[Gateway]:
     feed = _feed(settings, database)
     writer = LedgerWriter(database, _limits(settings), on_commit=feed.wake)
     retention = EventRetention(database, keep_for=timedelta(days=settings.event_retention_days), clock=_now)
@@ -70,9 +80,31 @@ async def _workers_on(settings: Settings, database: Database) -> AsyncIterator[G
     )
     for worker in workers:
         worker.add_done_callback(_log_if_failed)
-    services = Services(ledger=writer, reads=reads, feed=feed, loaders=Loaders(reads), new_id=new_id)
+    authenticator = Authenticator(
+        reads, tokens=_identity_tokens(settings), now=_now, has_api_keys=await reads.has_api_keys()
+    )
+    services = Services(
+        ledger=writer,
+        reads=reads,
+        feed=feed,
+        loaders=Loaders(reads),
+        rate_limits=LeakyBuckets(
+            points_max=settings.cost_points_max, points_per_second=settings.cost_points_per_second
+        ),
+        new_id=new_id,
+        new_credential=new_credential,
+        on_accounts_changed=authenticator.forget,
+        observe=observe,
+        trusted_documents=BelievedDocuments(reads.document_texts),
+    )
     gateway = Gateway(
-        settings=settings, services=services, database=database, writer=writer, feed=feed, workers=workers
+        settings=settings,
+        services=services,
+        authenticator=authenticator,
+        database=database,
+        writer=writer,
+        feed=feed,
+        workers=workers,
     )
     try:
         yield gateway
@@ -80,6 +112,21 @@ async def _workers_on(settings: Settings, database: Database) -> AsyncIterator[G
         for stop in (writer.stop, feed.stop, retention.stop):
             stop()
         await _finish(workers, deadline_seconds=settings.shutdown_deadline_ms / MS)
+
+
+def _identity_tokens(settings: Settings) -> IdentityTokens | None:
+    if settings.oidc_issuer is None:
+        return None
+    return IdentityTokens(
+        IdentityProvider(
+            issuer=settings.oidc_issuer,
+            audience=settings.oidc_audience or "",
+            keys_url=settings.oidc_keys_url or "",
+            account_claim=settings.oidc_account_claim,
+            channels_claim=settings.oidc_channels_claim,
+            locations_claim=settings.oidc_locations_claim,
+        )
+    )
 
 
 def _feed(settings: Settings, database: Database) -> EventFeed:
@@ -90,6 +137,19 @@ def _feed(settings: Settings, database: Database) -> EventFeed:
         page_events=max(1, min(settings.feed_page_events, settings.feed_events_kept // 2)),
         poll_seconds=settings.feed_poll_ms / MS,
         read_deadline_seconds=settings.read_deadline_ms / MS,
+    )
+
+
+def document_limits(settings: Settings) -> DocumentLimits:
+    """Return what one document may hold."""
+    return DocumentLimits(
+        characters_max=settings.document_characters_max,
+        tokens_max=settings.document_tokens_max,
+        depth_max=settings.document_depth_max,
+        aliases_max=settings.document_aliases_max,
+        directives_max=settings.document_directives_max,
+        root_fields_max=settings.document_root_fields_max,
+        errors_max=settings.answered_errors_max,
     )
 
 

@@ -3,14 +3,14 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from app import cli_documents, cli_errors, cli_files, cli_keys, cli_permissions
+from app.cli_common import bring_up_to_date, console, fail, read_settings
 from app.settings import Settings
 
 app = typer.Typer(
@@ -18,7 +18,12 @@ app = typer.Typer(
 )
 demo = typer.Typer(help="The demo: a real catalogue and real order lines.", no_args_is_help=True)
 app.add_typer(demo, name="demo")
-console = Console(stderr=True, highlight=False)
+app.add_typer(cli_documents.app, name="documents")
+app.add_typer(cli_keys.app, name="keys")
+app.command()(cli_errors.errors)
+app.command()(cli_permissions.permissions)
+app.command("import")(cli_files.import_file)
+app.command("export")(cli_files.export_file)
 
 LOOPBACK_ADDRESSES = ("127.0.0.1", "::1", "localhost")
 PROJECT = Path(__file__).resolve().parent.parent
@@ -27,38 +32,43 @@ PROJECT = Path(__file__).resolve().parent.parent
 @app.command()
 def serve(
     port: Annotated[int | None, typer.Option(help="The port to listen on; 0 takes a free one.")] = None,
-    host: Annotated[str | None, typer.Option(help="The address to listen on; loopback only.")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on; without keys a loopback address.")] = None,
     with_demo: Annotated[bool, typer.Option("--demo", help="Load the demo first, unless it is there.")] = False,
 ) -> None:
     """Serve the gateway. Migrates its SQLite file first."""
-    settings = _settings(port=port, host=host)
-    _refuse_public_address(settings.host)
+    settings = read_settings(port=port, host=host)
+    _refuse_to_be_open_to_others(settings)
     if with_demo:
-        _migrate(settings)
+        bring_up_to_date(settings)
         _load_demo(settings, unless_there=True)
     from app.server import serve as run_server  # noqa: PLC0415  # the server takes a second to import, --help should not
 
+    is_open = True
+
+    def prepare() -> None:
+        nonlocal is_open
+        bring_up_to_date(settings)
+        is_open = settings.oidc_issuer is None and not cli_keys.has_keys(settings)
+
     try:
-        run_server(
-            settings, on_listening=lambda: _migrate(settings), on_ready=lambda address: _greet(address, settings)
-        )
+        run_server(settings, on_listening=prepare, on_ready=lambda address: _greet(address, settings, is_open=is_open))
     except OSError as error:
-        _fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another --port")
+        fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another --port")
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database's tables up to date."""
-    settings = _settings()
-    before, after = _migrate(settings)
+    settings = read_settings()
+    before, after = bring_up_to_date(settings)
     console.print(f"{settings.sqlite_path}: " + ("up to date" if before == after else f"migrated {before} → {after}"))
 
 
 @demo.command("load")
 def load() -> None:
     """Load the demo: catalogue, opening stock, and every order line. Loading it again changes nothing."""
-    settings = _settings()
-    _migrate(settings)
+    settings = read_settings()
+    bring_up_to_date(settings)
     _load_demo(settings)
 
 
@@ -66,9 +76,10 @@ def load() -> None:
 def schema(
     check: Annotated[bool, typer.Option("--check", help="Compare with schema.graphql instead of printing.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Write schema.graphql.")] = False,
+    federation: Annotated[bool, typer.Option("--federation", help="Print the federation subgraph instead.")] = False,
 ) -> None:
     """Print the GraphQL schema, write it, or check that schema.graphql is what the code says."""
-    from app.schema_file import problems_with_schema_file, write_schema_file  # noqa: PLC0415  # as above
+    from app.schema_file import printed_schema, problems_with_schema_file, write_schema_file  # noqa: PLC0415  # as above
     from resolvers.schema import build_schema  # noqa: PLC0415  # as above
 
     if check:
@@ -81,7 +92,7 @@ def schema(
     elif write:
         write_schema_file(PROJECT)
     else:
-        sys.stdout.write(build_schema().as_str() + "\n")
+        sys.stdout.write(build_schema().subgraph_sdl if federation else printed_schema())
 
 
 @app.command()
@@ -90,9 +101,9 @@ def audit() -> None:
     from app.audit import AuditReport, audit_ledger  # noqa: PLC0415  # as above
     from app.storage.database import SqliteDatabase  # noqa: PLC0415  # as above
 
-    settings = _settings()
+    settings = read_settings()
     if not settings.sqlite_path.exists():
-        _fail(f"there is no database at {settings.sqlite_path}; set STOCKGATE_DATABASE_URL")
+        fail(f"there is no database at {settings.sqlite_path}; set STOCKGATE_DATABASE_URL")
 
     async def run() -> AuditReport:
         database = await SqliteDatabase.open(
@@ -122,34 +133,17 @@ def main() -> None:
     app()
 
 
-def _settings(**given: int | str | None) -> Settings:
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # checked by the settings themselves
-    except ValidationError as error:
-        for problem in error.errors():
-            name = "_".join(str(part) for part in problem["loc"]).upper()
-            console.print(f"[red]STOCKGATE_{name}[/red]: {problem['msg']}")
-        raise typer.Exit(2) from None
-
-
-def _refuse_public_address(host: str) -> None:
-    if host not in LOOPBACK_ADDRESSES:
-        _fail(
-            f"{host} is not a loopback address. This gateway has no keys yet, so whoever reaches it may do everything; "
-            "use 127.0.0.1, and let only programs on this machine reach it"
-        )
-
-
-def _migrate(settings: Settings) -> tuple[str | None, str]:
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # as above
-
-    from app.storage.migrate import migrate_sqlite  # noqa: PLC0415  # as above
-
-    try:
-        return migrate_sqlite(settings.sqlite_path)
-    except (OSError, SQLAlchemyError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error.__cause__)
-        _fail(f"cannot use the database {settings.sqlite_path}: {reason}; set STOCKGATE_DATABASE_URL")
+def _refuse_to_be_open_to_others(settings: Settings) -> None:
+    if settings.host in LOOPBACK_ADDRESSES or settings.oidc_issuer is not None:
+        return
+    if settings.sqlite_path.exists():
+        bring_up_to_date(settings)
+        if cli_keys.has_keys(settings):
+            return
+    fail(
+        f"{settings.host} is not a loopback address, and this gateway has no keys yet, so whoever reached it could do "
+        "everything; use 127.0.0.1, or create a key first: stockgate keys create --account NAME --role ADMIN"
+    )
 
 
 def _load_demo(settings: Settings, *, unless_there: bool = False) -> None:
@@ -177,16 +171,14 @@ def _load_demo(settings: Settings, *, unless_there: bool = False) -> None:
         console.print(line, soft_wrap=True)
 
 
-def _greet(address: str, settings: Settings) -> None:
+def _greet(address: str, settings: Settings, *, is_open: bool) -> None:
     console.print(f"Stockgate serves [bold]{address}/graphql[/bold] from {settings.sqlite_path}")
-    console.print("No keys are configured: it answers on this machine only, and every caller is its administrator.")
+    if is_open:
+        console.print("There are no keys: it answers on this machine only, and every caller is its administrator.")
+    else:
+        console.print("Callers need a key: Authorization: Bearer …")
     if settings.environment == "development":
         console.print(f"Open {address}/graphql in a browser for GraphiQL, or try:")
         query = '{"query":"{ availability(skus: [\\"B2B-SERV-001X\\"]) { sku availableQuantity status } }"}'
         console.print(f"  curl -s {address}/graphql -H 'content-type: application/json' -d '{query}'", soft_wrap=True)
     console.print("Stop with Ctrl-C.")
-
-
-def _fail(message: str) -> NoReturn:
-    console.print(f"[red]✗[/red] {message}.")
-    raise typer.Exit(2)

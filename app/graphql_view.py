@@ -1,238 +1,215 @@
-"""The GraphQL endpoint: Strawberry's view, with exact JSON, bounded bodies, and streams that say where they ended."""
+"""The GraphQL endpoint: which transport answers a request, and who asks.
+
+The rule: what is wrong with a request's method, origin, headers or credential is refused before its body is read.
+"""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
 import orjson
-from cross_web import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Message, Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
-from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
-from strawberry.http.exceptions import WebSocketDisconnected
-from strawberry.http.streaming import SSETransport
-from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
-    BaseGraphQLTransportWSHandler,
-    Operation,
-    _OperationStreamClosed,
-)
+from starlette.requests import ClientDisconnect
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types.graphql import OperationType
 
-from app.ids import new_id
+from app.authentication import Unauthenticated
+from app.bootstrap import Gateway
+from app.graphql_http import (
+    FOREIGN_PAGE,
+    Headers,
+    Refusal,
+    answered,
+    bad_request,
+    check_origin,
+    headers_of,
+    not_allowed,
+    request_of_body,
+    request_of_url,
+    unauthenticated,
+    unavailable,
+    wrong_kind_of_operation,
+)
+from app.graphql_socket import ExactJson, TransportWSHandler
+from app.graphql_stream import EventStreamResponse, Intervals, event_stream
+from app.negotiation import KINDS, KINDS_WITH_PAGE, SINGLE_KINDS, Kind, preferred_kind
+from app.operation_requests import OperationRequest
+from app.persisted_get import cached_answer, is_cacheable
 from app.settings import Settings
-from domain.ports import Stopping
-from domain.principals import LOCAL_PRINCIPAL
+from domain.ports import InfrastructureError
 from resolvers.context import RequestContext
+from resolvers.error_codes import ErrorCode
 from resolvers.schema import Schema
 
 CONNECTION_INIT_DEADLINE = timedelta(seconds=5)
-SERVICE_RESTART = 1012
-STREAM_WANTED = "A subscription is answered as a stream: send Accept: text/event-stream, or use a WebSocket."
-
-
-class BodyTooLarge(HTTPException):
-    """The body is larger than the gateway reads."""
-
-
-class ExactJson(ASGIWebSocketAdapter):
-    """A WebSocket that speaks the view's JSON, as text."""
-
-    async def send_json(self, message: Mapping[str, object]) -> None:
-        """Send one message. Raises WebSocketDisconnected when the client is gone."""
-        try:
-            await self.ws.send_text(orjson.dumps(message).decode())
-        except (RuntimeError, WebSocketDisconnect) as error:
-            # Starlette's words for a socket that was closed between two messages, by us or by the client.
-            raise WebSocketDisconnected from error
-
-
-class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
-    """graphql-transport-ws, in which a subscription that its source ends with an error ends with an `error` message.
-
-    When the gateway stops it closes the socket instead: clients take an `error` for the operation's own, and do not
-    come again.
-    """
-
-    async def handle_task_exception(self, error: Exception) -> None:
-        """Log why an operation failed; that its client has gone is no failure."""
-        if not isinstance(error, WebSocketDisconnected):
-            await super().handle_task_exception(error)
-
-    async def _send_result_stream(self, operation: Operation[RequestContext, None], result_source: Any) -> None:
-        async for result in result_source:
-            if not is_no_answer(result):
-                await operation.send_next(result)
-            elif any(error.extensions.get("code") == Stopping.code for error in result.errors):
-                await self.websocket.close(code=SERVICE_RESTART, reason="the gateway is stopping")
-                raise _OperationStreamClosed
-            else:
-                await operation.send_initial_errors(result.errors)
-                return
-
-
-class LineFeedSSE(SSETransport):
-    """Server-sent events framed by line feeds, and only for clients that prefer them to JSON."""
-
-    def accepts(self, accept: str) -> bool:
-        """Return whether the client would rather have an event stream than anything else it accepts."""
-        return preferred_media_type(accept) == "text/event-stream"
-
-    def encode_event(self, event: str, data: str | None = None) -> str:
-        """Encode one event; the data is one line of JSON."""
-        return f"event: {event}\ndata: {data or ''}\n\n"
-
-    def encode_comment(self, comment: str) -> str:
-        """Encode a keep-alive."""
-        return f": {comment}\n\n"
+MS = 1000.0
+READING = frozenset({OperationType.QUERY})
+CHANGING = READING | {OperationType.MUTATION}
 
 
 class GraphQLView(GraphQL[RequestContext, None]):
-    """Strawberry's view on a running gateway."""
+    """Strawberry's view on a running gateway: its sockets and its GraphiQL, and HTTP to the letter."""
 
     graphql_transport_ws_handler_class = TransportWSHandler
     websocket_adapter_class = ExactJson
 
     def __init__(self, schema: Schema, settings: Settings) -> None:
-        self.stream_transport_classes_by_protocol = {GRAPHQL_SSE_PROTOCOL: LineFeedSSE}
         super().__init__(
             schema=schema,
-            graphql_ide="graphiql" if settings.environment == "development" else None,
-            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
+            graphql_ide="graphiql",
+            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
             connection_init_wait_timeout=CONNECTION_INIT_DEADLINE,
             max_subscriptions_per_connection=settings.subscriptions_per_socket_max,
+            allowed_origins=sorted(settings.origins),
         )
-        # Strawberry makes the transports itself, with an interval of its own.
-        for transport in self._stream_transport_map.values():
-            transport.heartbeat_interval = settings.keep_alive_ms / 1000
         self._settings = settings
-        self._documents = schema.documents
+        self._origins = settings.origins
+        self._page_kinds = KINDS_WITH_PAGE if settings.environment == "development" else KINDS
+        self._allow = "GET, HEAD, POST, OPTIONS" if settings.answers_get else "POST, OPTIONS"
+        self._intervals = Intervals(
+            keep_alive_seconds=settings.keep_alive_ms / MS,
+            credential_check_seconds=settings.credential_check_ms / MS,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or serve one WebSocket."""
-        if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
+        if scope["type"] == "websocket":
+            # A socket has no context before its client has said who it is.
+            await self.run(WebSocket(scope, receive, send), context=cast(Any, None))
             return
         try:
-            body = _bounded(receive, limit=self._settings.body_bytes_max)
-            response = await self.run(Request(scope, receive=body))
-        except HTTPException as error:
-            response = refusal(error)
-        await response(scope, receive, _with_deadline(send, seconds=self._settings.send_deadline_ms / 1000))
+            try:
+                response = await self._response(scope, receive)
+            except Refusal as refusal:
+                response = refusal.response()
+            if not isinstance(response, EventStreamResponse):  # which has a deadline of its own, and last words
+                send = _with_deadline(send, seconds=self._settings.send_deadline_ms / MS)
+            await response(scope, receive, send)
+        except ClientDisconnect:
+            return
 
-    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> RequestContext:
-        """Return what the resolvers of this request, or of this socket, are given."""
-        return RequestContext(
-            services=request.state.gateway.services, principal=LOCAL_PRINCIPAL, correlation_id=new_id()
-        )
-
-    def parse_json(self, data: str | bytes) -> object:
-        """Read the body of a request. Raises HTTPException when it is no JSON, or neither an object nor a batch."""
-        parsed: object = super().parse_json(data)
-        if not isinstance(parsed, dict | list):
-            raise HTTPException(400, 'A GraphQL request is a JSON object; send {"query": …, "variables": …}.')
-        return parsed
-
-    async def execute_single(self, *, request_data: Any, **rest: Any) -> Any:  # type: ignore[override]  # called by name
-        """Run a query or mutation; a subscription needs a transport that streams. Raises HTTPException."""
-        if self._documents.is_subscription(request_data.query, request_data.operation_name):
-            raise HTTPException(400, STREAM_WANTED)
-        return await super().execute_single(request_data=request_data, **rest)
+    async def reject_websocket(self, request: WebSocket) -> WebSocket:
+        """Refuse the handshake of a page of a foreign site."""
+        refusal = Refusal(HTTPStatus.FORBIDDEN, ErrorCode.FORBIDDEN, FOREIGN_PAGE)
+        await request.send_denial_response(refusal.response())
+        return request
 
     def decode_json(self, data: str | bytes) -> object:
-        """Read JSON to the letter: no lone surrogates, no NaN, bounded depth. Raises JSONDecodeError."""
+        """Read a socket's JSON to the letter. Raises JSONDecodeError."""
         decoded: object = orjson.loads(data)
         return decoded
 
-    def encode_json(self, data: object) -> bytes:
-        """Print JSON."""
-        return orjson.dumps(data)
+    async def _response(self, scope: Scope, receive: Receive) -> ASGIApp:
+        headers = headers_of(scope)
+        method: str = scope["method"]
+        if method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers={"allow": self._allow})
+        if method != "POST" and (method not in ("GET", "HEAD") or not self._settings.answers_get):
+            raise not_allowed(f"Send one of {self._allow}.", allow=self._allow)
+        check_origin(headers, allowed=self._origins)
+        kind = self._kind_of_answer(scope, headers)
+        if kind is Kind.PAGE:
+            return HTMLResponse(self.graphql_ide_html)
+        context, is_current = await self._caller(scope, headers)
+        request = await self._request(scope, receive, headers)
+        if kind is Kind.EVENT_STREAM:
+            return await self._stream(scope, request, context, is_current)
+        return await self._answer(scope, request, context, kind)
 
-    def _stream_result(self, request: Request, result: Any, transport: Any) -> Any:
-        return super()._stream_result(request, cast(Any, _until_no_answer(result)), transport)
+    def _kind_of_answer(self, scope: Scope, headers: Headers) -> Kind:
+        """Return in what the client is answered. A page is for browsers that ask for nothing else."""
+        kinds: tuple[Kind, ...] = KINDS
+        if scope["method"] == "HEAD":
+            kinds = SINGLE_KINDS
+        elif scope["method"] == "GET" and not scope["query_string"]:
+            kinds = self._page_kinds
+        kind = preferred_kind(headers.get(b"accept"), kinds)
+        if kind is None:
+            message = f"Answers come as {', '.join(kinds)}; name one of them in Accept."
+            raise Refusal(HTTPStatus.NOT_ACCEPTABLE, ErrorCode.NOT_ACCEPTABLE, message)
+        return kind
 
-    async def create_streaming_response(
+    async def _caller(self, scope: Scope, headers: Headers) -> tuple[RequestContext, Callable[[], Awaitable[bool]]]:
+        """Return what the resolvers are given, and what tells later whether the caller is still let in."""
+        gateway: Gateway = scope["state"]["gateway"]
+        header = headers.get(b"authorization")
+        authorization = None if header is None else header.decode("latin-1")
+        try:
+            principal = await gateway.authenticator.principal(authorization)
+        except Unauthenticated as error:
+            raise unauthenticated(str(error)) from error
+        except InfrastructureError as error:
+            raise unavailable(str(error), retry_after_ms=error.retry_after_ms) from error
+        context = RequestContext(
+            services=gateway.services, principal=principal, correlation_id=scope["state"]["correlation_id"]
+        )
+        return context, partial(gateway.authenticator.is_current, authorization, principal)
+
+    async def _request(self, scope: Scope, receive: Receive, headers: Headers) -> OperationRequest:
+        bytes_max = self._settings.body_bytes_max
+        if scope["method"] != "POST":
+            return request_of_url(scope, bytes_max=bytes_max)
+        deadline_seconds = self._settings.body_deadline_ms / MS
+        return await request_of_body(receive, headers, bytes_max=bytes_max, deadline_seconds=deadline_seconds)
+
+    async def _answer(self, scope: Scope, request: OperationRequest, context: RequestContext, kind: Kind) -> Response:
+        """Run a query or mutation."""
+        try:
+            result = await self.schema.execute(
+                request.query,
+                variable_values=request.variables,
+                context_value=context,
+                operation_name=request.operation_name,
+                operation_extensions=request.extensions,
+                allowed_operation_types=CHANGING if scope["method"] == "POST" else READING,
+            )
+        except InvalidOperationTypeError as error:
+            raise wrong_kind_of_operation(error) from error
+        except (CannotGetOperationTypeError, MissingQueryError) as error:
+            raise bad_request(
+                "There is no such operation in the request; send a document, and name one of its operations."
+            ) from error
+        if scope["method"] != "POST" and self._settings.persisted_get_max_age_seconds and is_cacheable(request, result):
+            return cached_answer(scope, result, kind, self._settings)
+        return answered(result, kind)
+
+    async def _stream(
         self,
-        request: Request | WebSocket,
-        stream: Callable[[], AsyncIterator[str]],
-        sub_response: Response,
-        headers: Mapping[str, str],
-    ) -> Response:
-        """Return an answer that is sent piece by piece."""
-        return StreamingResponse(stream(), headers=dict(headers))
-
-
-def is_no_answer(result: Any) -> bool:
-    """Return whether a stream ends with this result: it holds errors only.
-
-    A subscription whose event could not be presented must not go on behind it as if there had been no such event: the
-    subscriber resumes after the last position that it was given.
-    """
-    return result.data is None and bool(result.errors)
-
-
-async def _until_no_answer(results: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
-    async with aclosing(results):
-        async for result in results:
-            yield result
-            if is_no_answer(result):
-                return
-
-
-def preferred_media_type(accept: str) -> str:
-    """Return the media type that an Accept header likes best; of equals the first."""
-    best, best_quality = "", 0.0
-    for part in accept.split(","):
-        kind, _, parameters = part.partition(";")
-        quality = _quality(parameters)
-        if quality > best_quality:
-            best, best_quality = kind.strip().lower(), quality
-    return best
-
-
-def refusal(error: HTTPException) -> Response:
-    """Return the answer to a request that is no GraphQL request."""
-    code = "BODY_TOO_LARGE" if isinstance(error, BodyTooLarge) else "BAD_REQUEST"
-    body = {"errors": [{"message": error.reason, "extensions": {"code": code}}]}
-    headers = {"allow": "GET, POST"} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else None
-    return Response(orjson.dumps(body), status_code=error.status_code, headers=headers, media_type="application/json")
-
-
-def _quality(parameters: str) -> float:
-    for parameter in parameters.split(";"):
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0.0
-    return 1.0
-
-
-def _bounded(receive: Receive, *, limit: int) -> Receive:
-    """Return a `receive` that refuses a body once it is longer than the limit, however it is announced."""
-    received = 0
-
-    async def receive_bounded() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > limit:
-            raise BodyTooLarge(413, f"The request body is larger than {limit} bytes; send less at a time.")
-        return message
-
-    return receive_bounded
+        scope: Scope,
+        request: OperationRequest,
+        context: RequestContext,
+        is_current: Callable[[], Awaitable[bool]],
+    ) -> EventStreamResponse:
+        """Run any operation, its results as server-sent events."""
+        allowed = CHANGING if scope["method"] == "POST" else READING
+        results = await self.schema.stream(
+            request.query,
+            variable_values=request.variables,
+            context_value=context,
+            operation_name=request.operation_name,
+            operation_extensions=request.extensions,
+            allowed_operation_types=allowed | {OperationType.SUBSCRIPTION},
+        )
+        events = event_stream(cast(Any, results), self._intervals, is_current=is_current)
+        return EventStreamResponse(events, send_deadline_seconds=self._settings.send_deadline_ms / MS)
 
 
 def _with_deadline(send: Send, *, seconds: float) -> Send:
     """Return a `send` that gives up on a client that leaves its answer unread for too long."""
 
     async def send_in_time(message: Message) -> None:
-        async with asyncio.timeout(seconds):
-            await send(message)
+        try:
+            async with asyncio.timeout(seconds):
+                await send(message)
+        except TimeoutError as error:
+            raise ClientDisconnect from error
 
     return send_in_time

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from app.storage import catalogue, events, ledger, stock
+from app.storage import accounts, catalogue, events, ledger, stock
 from app.storage.statements import Script, run, run_if_any
 from app.storage.times import from_microseconds
 from domain import decider
+from domain.accounts import AccountEvent
 from domain.adjustments import Adjustment
 from domain.catalogue import (
     ChannelArchived,
@@ -210,6 +211,10 @@ def _load_under_locks(working: Working, requests: Sequence[Request]) -> Script[N
     listed = sorted({key for one in selectors for key in one.listings})
     for row in (yield from run_if_any(catalogue.listings_by_key, keys=listed)):
         working.state.listings[row[0], row[1]] = catalogue.listing_from(row)
+    api_keys = yield from accounts.load_api_keys({key_id for one in selectors for key_id in one.api_keys})
+    working.state.api_keys.update((one.id, one) for one in api_keys)
+    codes = {code for one in selectors for code in one.accounts} | {one.account for one in api_keys}
+    working.state.accounts.update((one.code, one) for one in (yield from accounts.load_accounts(codes)))
     keys = sorted({request.key for request in requests if request.key is not None})
     for account, key, fingerprint, adjustment_id in (yield from run_if_any(ledger.keys_used, keys=keys)):
         working.known_keys[account, key] = KnownKey(fingerprint, adjustment_id)
@@ -270,6 +275,7 @@ def _evolve(state: State, decided: Iterable[Event]) -> None:
 def _write(working: Working, outcomes: list[Outcome | None]) -> Script[dict[str, Adjustment]]:
     log = [event for kept in working.kept for event in kept.events]
     yield from _write_catalogue(log)
+    yield from accounts.write_changed(event for event in log if isinstance(event, AccountEvent))
     yield from _write_levels(working, log)
     yield from ledger.write_movements(
         (event.adjustment, working.item_ids[event.adjustment.sku], working.location_ids)

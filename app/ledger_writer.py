@@ -15,6 +15,7 @@ from app.ledger_batch import AccountKey, BatchResult, Group, Outcome, Request, c
 from app.storage.database import Database, TransientError
 from domain.decider import Command, malformed, touches
 from domain.fingerprints import fingerprint
+from domain.permissions import forbidden
 from domain.ports import InfrastructureError, Overloaded, Unavailable
 from domain.principals import Principal
 from domain.rejections import Refused
@@ -241,7 +242,7 @@ class LedgerWriter:
 
 
 def _checked(command: Command, *, by: Principal) -> Request | Refused:
-    refused = malformed(command)
+    refused = malformed(command) or forbidden(command, by=by)
     if refused is not None:
         return refused
     key: AccountKey | None = None

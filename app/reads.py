@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from app.storage import catalogue, ledger, reads
+from app.storage import accounts, catalogue, documents, ledger, reads
 from app.storage.database import Database, TransientError
 from app.storage.statements import Row, Rows, Script, Statement, run
+from domain.account_records import Account, ApiKey
 from domain.adjustments import Adjustment
 from domain.ports import ItemFilter, LedgerRow, StockSnapshot, Unavailable
 from domain.records import Channel, Item, Listing, Location, Record, active
@@ -110,14 +111,15 @@ class DatabaseReads:
         return await self._read(lambda: ledger.load_adjustment_by_key(idempotency_key, account=account))
 
     async def movement_page(
-        self, *, sku: str | None, location: str | None, before: int | None, limit: int
+        self, *, sku: str | None, locations: Sequence[str] | None, before: int | None, limit: int
     ) -> list[LedgerRow]:
-        """Return ledger rows, newest first, older than the row `before`."""
-        if not all(is_code(code) for code in (sku, location) if code is not None):
+        """Return ledger rows, newest first, older than the row `before`; None stands for all locations."""
+        if sku is not None and not is_code(sku):
             return []
-        which = reads.movement_page(of_item=sku is not None, at_location=location is not None)
+        which = reads.movement_page(of_item=sku is not None, at_locations=locations is not None)
         older_than = FIRST_ROW_BEFORE if before is None else max(0, min(before, FIRST_ROW_BEFORE))
-        rows = await self._rows(which, sku=sku, location=location, before=older_than, limit=limit)
+        codes = _codes(locations or ())
+        rows = await self._rows(which, sku=sku, locations=codes, before=older_than, limit=limit)
         return [reads.ledger_row_from(row) for row in rows]
 
     async def position(self) -> int:
@@ -125,6 +127,42 @@ class DatabaseReads:
         rows = await self._rows(reads.head_position)
         position: int = rows[0][0]
         return position
+
+    async def accounts(self, codes: Sequence[str]) -> list[Account | None]:
+        """Return accounts by code; None for unknown and archived ones."""
+        rows = await self._rows(accounts.accounts_by_code, codes=_codes(codes))
+        found = {one.code: one for one in map(accounts.account_from, rows) if one.archived_at is None}
+        return [found.get(code) for code in codes]
+
+    async def account_page(self, *, after: str | None, limit: int) -> list[Account]:
+        """Return accounts in use in order of their codes, after the given one."""
+        rows = await self._rows(accounts.account_page, after=_storable(after), limit=limit)
+        return [accounts.account_from(row) for row in rows]
+
+    async def api_keys(self, ids: Sequence[str]) -> list[ApiKey | None]:
+        """Return API keys by id, whatever became of them; None for unknown ones."""
+        rows = await self._rows(accounts.api_keys_by_id, ids=_codes(ids))
+        found = {one.id: one for one in map(accounts.api_key_from, rows)}
+        return [found.get(one) for one in ids]
+
+    async def api_keys_of(self, codes: Sequence[str]) -> list[tuple[ApiKey, ...]]:
+        """Return all keys of each account, in the order in which they were made."""
+        rows = await self._rows(accounts.api_keys_by_account, codes=_codes(codes))
+        found: dict[str, list[ApiKey]] = {}
+        for key in map(accounts.api_key_from, rows):
+            found.setdefault(key.account, []).append(key)
+        return [tuple(found.get(code, ())) for code in codes]
+
+    async def credentials(self, key_ids: Sequence[str]) -> list[tuple[ApiKey, Account] | None]:
+        """Return keys with their accounts, archived ones too; None for unknown keys."""
+        rows = await self._rows(accounts.credentials_by_key_id, ids=_codes(key_ids))
+        found = {key.id: (key, account) for key, account in map(accounts.credential_from, rows)}
+        return [found.get(key_id) for key_id in key_ids]
+
+    async def has_api_keys(self) -> bool:
+        """Return whether there has ever been a key."""
+        rows = await self._rows(accounts.any_api_key)
+        return bool(rows[0][0])
 
     async def skus_stocked_at(self, location: str, *, after: str | None, limit: int) -> list[str]:
         """Return SKUs with a level at the location, in order, after the given one."""
@@ -139,6 +177,12 @@ class DatabaseReads:
         rows = await self._rows(which, **{parameter: _codes(codes)})
         found = {row[1]: active(record_from(row)) for row in rows}
         return [found.get(code) for code in codes]
+
+    async def document_texts(self, keys: Sequence[str]) -> list[str | None]:
+        """Return trusted documents by id or digest; None for those that are not registered."""
+        rows = await self._rows(documents.document_texts, keys=[key for key in dict.fromkeys(keys) if is_code(key)])
+        found = {row[0]: row[1] for row in rows}
+        return [found.get(key) for key in keys]
 
     async def _rows(self, which: Statement, **parameters: object) -> Rows:
         return await self._read(lambda: run(which, **parameters), is_single_statement=True)

@@ -18,7 +18,7 @@ GIT_DEADLINE_SECONDS = 10
 
 def printed_schema() -> str:
     """Return the schema as the file holds it."""
-    return build_schema().as_str() + "\n"
+    return build_schema(is_federated=False).as_str() + "\n"
 
 
 def write_schema_file(project: Path) -> None:

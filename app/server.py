@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import uvicorn
 
+from app.last_words import HttpWithLastWords, WebSocketWithLastWords, lingering
+from app.observability import configure_logging
 from app.settings import Settings
 from app.web import GatewayApp
 
@@ -32,6 +34,7 @@ def serve(settings: Settings, *, on_listening: Callable[[], object], on_ready: C
 
     `on_listening` is called once the address is ours, `on_ready` is told it once requests are answered.
     """
+    configure_logging(settings)
     listener = _listen(settings)
     try:
         on_listening()
@@ -49,8 +52,8 @@ def serve(settings: Settings, *, on_listening: Callable[[], object], on_ready: C
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
-        ws="websockets-sansio",
+        http=lingering(HttpWithLastWords, seconds=settings.linger_ms / 1000),
+        ws=lingering(WebSocketWithLastWords, seconds=settings.linger_ms / 1000),
         ws_per_message_deflate=False,
         ws_max_size=settings.body_bytes_max,
         ws_ping_interval=settings.keep_alive_ms / 1000,
@@ -58,6 +61,7 @@ def serve(settings: Settings, *, on_listening: Callable[[], object], on_ready: C
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, settings.shutdown_deadline_ms // 1000),
         access_log=False,
+        log_config=None,
         log_level="warning",
         server_header=False,
     )

@@ -1,11 +1,14 @@
 """Settings: environment variables `STOCKGATE_…`, read once; the one rule: every limit of the process is named here."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from strawberry.http.websocket_origin import normalize_allowed_origins
 
 SQLITE_PREFIX = "sqlite+aiosqlite:///"
+NO_ORIGINS = "none"
 
 
 class Settings(BaseSettings):
@@ -17,12 +20,61 @@ class Settings(BaseSettings):
         default=f"{SQLITE_PREFIX}.stockgate/stockgate.sqlite3",
         description="Where the truth is kept: `sqlite+aiosqlite:///path` (a relative path starts where you stand).",
     )
-    host: str = Field(default="127.0.0.1", description="The address to listen on; loopback only.")
+    host: str = Field(default="127.0.0.1", description="The address to listen on; without keys a loopback address.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
     environment: str = Field(
         default="development",
         pattern="^(development|production)$",
         description="`development` serves GraphiQL at /graphql; `production` does not.",
+    )
+    log_format: str = Field(
+        default="auto",
+        pattern="^(auto|console|json)$",
+        description="`json` or `console` lines on standard error; `auto` is json in production, console elsewhere.",
+    )
+    log_level: str = Field(
+        default="info",
+        pattern="^(debug|info|warning|error|critical)$",
+        description="The least that is logged: `debug`, `info`, `warning`, `error` or `critical`.",
+    )
+    log_requests: bool = Field(default=True, description="Whether each request is a line of the log, at `info`.")
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="The identity provider whose bearer tokens are taken besides API keys, as their `iss` claim names "
+        "it; unset takes none.",
+    )
+    oidc_audience: str | None = Field(
+        default=None, description="What the tokens' `aud` claim must name; required with an issuer."
+    )
+    oidc_keys_url: str | None = Field(
+        default=None, description="Where the issuer publishes its keys (JWKS); required with an issuer."
+    )
+    oidc_account_claim: str = Field(
+        default="stockgate_account", description="The claim that names the account a token speaks for."
+    )
+    oidc_channels_claim: str = Field(
+        default="stockgate_channels", description="The claim that narrows which channels a token sees, a list of codes."
+    )
+    oidc_locations_claim: str = Field(
+        default="stockgate_locations",
+        description="The claim that narrows which locations a token sees, a list of codes.",
+    )
+    trusted_documents: str = Field(
+        default="off",
+        pattern="^(off|storefront|all)$",
+        description="Who may run registered documents only (`stockgate documents register`): `off` (nobody is bound to "
+        "them), `storefront` (callers of that role) or `all`.",
+    )
+    persisted_get_max_age_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=86_400,
+        description="How long caches may hold the answer to a GET of a persisted query; 0 lets them hold none.",
+    )
+    persisted_get_is_public: bool = Field(
+        default=False,
+        description="Whether shared caches (a CDN) may hold such answers to callers with credentials too, for each "
+        "credential apart.",
     )
     batch_rows_max: int = Field(
         default=2000, ge=1, le=100_000, description="How many rows one write transaction touches at most."
@@ -63,8 +115,68 @@ class Settings(BaseSettings):
     send_deadline_ms: int = Field(
         default=10_000, ge=1, description="How long a subscriber may leave a message unread before it is closed."
     )
+    linger_ms: int = Field(
+        default=60_000,
+        ge=1,
+        description="How long a subscriber that was closed for not reading is left to take what it had been sent.",
+    )
     keep_alive_ms: int = Field(default=10_000, ge=1, description="How often an idle event stream shows that it lives.")
     body_bytes_max: int = Field(default=1_000_000, ge=1, description="The largest request body that is read.")
+    body_deadline_ms: int = Field(default=10_000, ge=1, description="How long a request's body may take to arrive.")
+    get_queries: str = Field(
+        default="development",
+        pattern="^(on|off|development)$",
+        description="Whether queries may be asked, and subscriptions followed, by GET: `on`, `off`, or `development` "
+        "(only there).",
+    )
+    allowed_origins: str = Field(
+        default="none",
+        description="The web sites whose pages may call the gateway besides its own, as origins "
+        "(`https://shop.example`) separated by commas, or `none`.",
+    )
+    credential_check_ms: int = Field(
+        default=15_000,
+        ge=1,
+        le=60_000,
+        description="How often a live WebSocket or event stream is checked for whether its credential is in force.",
+    )
+    document_characters_max: int = Field(
+        default=32_000, ge=1, description="The longest GraphQL document (TOKEN_LIMIT_EXCEEDED)."
+    )
+    document_tokens_max: int = Field(
+        default=1000, ge=1, description="How many tokens a document may hold, comments included (TOKEN_LIMIT_EXCEEDED)."
+    )
+    document_depth_max: int = Field(
+        default=12,
+        ge=1,
+        description="How deep the fields of a document may nest, introspection aside (DEPTH_LIMIT_EXCEEDED).",
+    )
+    document_aliases_max: int = Field(
+        default=15,
+        ge=0,
+        description="How many aliases an operation may hold, fragments expanded (ALIAS_LIMIT_EXCEEDED).",
+    )
+    document_directives_max: int = Field(
+        default=50,
+        ge=0,
+        description="How many directives an operation may hold, fragments expanded (DIRECTIVE_LIMIT_EXCEEDED).",
+    )
+    document_root_fields_max: int = Field(
+        default=20,
+        ge=1,
+        description="How many root fields an operation may ask for, fragments expanded (ROOT_FIELD_LIMIT_EXCEEDED).",
+    )
+    answered_errors_max: int = Field(
+        default=9, ge=1, description="How many errors one request is answered with at the most."
+    )
+    cost_points_max: int = Field(
+        default=200_000,
+        ge=1,
+        description="How many cost points a caller may spend at once: the size of its bucket (COST_LIMIT_EXCEEDED).",
+    )
+    cost_points_per_second: int = Field(
+        default=500_000, ge=1, description="How many cost points flow back into each caller's bucket (THROTTLED)."
+    )
     shutdown_deadline_ms: int = Field(
         default=5000, ge=1, description="How long a stopping process finishes what it has begun."
     )
@@ -76,7 +188,34 @@ class Settings(BaseSettings):
             raise ValueError(f"must look like {SQLITE_PREFIX}path/to/file.sqlite3")
         return url
 
+    @field_validator("allowed_origins")
+    @classmethod
+    def _names_exact_origins(cls, origins: str) -> str:
+        if "*" in _origins_of(origins):
+            raise ValueError("must name each origin; `*` would let every web site in")
+        return origins
+
+    @model_validator(mode="after")
+    def _says_for_whom_tokens_are(self) -> Self:
+        if self.oidc_issuer is not None and not (self.oidc_audience and self.oidc_keys_url):
+            raise ValueError("STOCKGATE_OIDC_ISSUER needs STOCKGATE_OIDC_AUDIENCE and STOCKGATE_OIDC_KEYS_URL")
+        return self
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins besides our own, in the form in which browsers send them."""
+        return _origins_of(self.allowed_origins)
+
+    @property
+    def answers_get(self) -> bool:
+        """Whether GET is answered at all."""
+        return self.get_queries in ("on", self.environment)
+
     @property
     def sqlite_path(self) -> Path:
         """The file behind the database URL."""
         return Path(self.database_url.removeprefix(SQLITE_PREFIX))
+
+
+def _origins_of(text: str) -> frozenset[str]:
+    return normalize_allowed_origins([] if text == NO_ORIGINS else text.split(","))

@@ -7,15 +7,21 @@ from typing import TypedDict, cast
 
 import orjson
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.bootstrap import Gateway, open_gateway
+from app.bootstrap import Gateway, document_limits, open_gateway
 from app.graphql_view import GraphQLView
+from app.observability import RequestLines
+from app.request_traces import RequestTraces
 from app.settings import Settings
 from domain.ports import InfrastructureError
+from resolvers.error_codes import ErrorCode
+from resolvers.persisted import Trust
 from resolvers.schema import build_schema
 
 logger = logging.getLogger("stockgate.web")
@@ -37,14 +43,27 @@ class GatewayApp:
         self._settings = settings
         self._on_ready = on_ready
         self._gateway: Gateway | None = None
-        view = GraphQLView(build_schema(), settings)
+        schema = build_schema(
+            limits=document_limits(settings),
+            hides_suggestions=settings.environment == "production",
+            shows_schema=settings.environment == "development",
+            trust=Trust(settings.trusted_documents),
+        )
+        view = GraphQLView(schema, settings)
         routes = [
-            Route("/graphql", endpoint=view, methods=["GET", "POST"]),
+            Route("/graphql", endpoint=view),
             WebSocketRoute("/graphql", endpoint=view),
             Route("/healthz", endpoint=healthz, methods=["GET"]),
             Route("/readyz", endpoint=readyz, methods=["GET"]),
         ]
-        self._app = OnlyLocalHosts(Starlette(routes=routes, lifespan=self._lifespan))
+        self._lines = RequestLines(settings) if settings.log_requests else None
+        self._app = RequestTraces(
+            OnlyLocalHosts(
+                Starlette(routes=routes, middleware=_cross_origin(settings), lifespan=self._lifespan),
+                is_open=self._is_open,
+            ),
+            on_refusal=None if self._lines is None else self._lines.refusal,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's events."""
@@ -55,9 +74,13 @@ class GatewayApp:
         if self._gateway is not None:
             self._gateway.feed.stop()
 
+    def _is_open(self) -> bool:
+        return self._gateway is None or self._gateway.authenticator.is_open
+
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[State]:
-        async with open_gateway(self._settings) as gateway:
+        observe = None if self._lines is None else self._lines.operation
+        async with open_gateway(self._settings, observe=observe) as gateway:
             self._gateway = gateway
             self._on_ready()
             yield {"gateway": gateway}
@@ -80,18 +103,37 @@ async def readyz(request: Request) -> Response:
     return PlainTextResponse("ready\n")
 
 
-class OnlyLocalHosts:
-    """Answers only to the names of the loopback interface, so that no page can reach the gateway by rebinding DNS."""
+def _cross_origin(settings: Settings) -> list[Middleware]:
+    """Let the pages of the sites that the operator names read our answers; without any, browsers keep them all out."""
+    if not settings.origins:
+        return []
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=sorted(settings.origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "content-type", "x-request-id"],
+        expose_headers=["retry-after", "x-request-id"],
+    )
+    return [cors]
 
-    def __init__(self, app: ASGIApp) -> None:
+
+class OnlyLocalHosts:
+    """While the gateway is open: answers only to the names of the loopback interface, so that no page can reach it by
+    rebinding DNS. Where callers need a key, no name matters.
+    """
+
+    def __init__(self, app: ASGIApp, *, is_open: Callable[[], bool]) -> None:
         self._app = app
+        self._is_open = is_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is asked of a local host; refuse everything else with 421."""
-        if scope["type"] == "lifespan" or _host(scope["headers"]) in LOOPBACK_HOSTS:
+        if scope["type"] == "lifespan" or _host(scope["headers"]) in LOOPBACK_HOSTS or not self._is_open():
             await self._app(scope, receive, _with_security_headers(send))
         else:
-            body = orjson.dumps({"errors": [{"message": MISDIRECTED, "extensions": {"code": "MISDIRECTED_REQUEST"}}]})
+            body = orjson.dumps(
+                {"errors": [{"message": MISDIRECTED, "extensions": {"code": ErrorCode.MISDIRECTED_REQUEST}}]}
+            )
             await Response(body, status_code=421, media_type="application/json")(scope, receive, send)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypedDict, assert_never
 
+from domain.principals import Scope
 from domain.records import (
     Attribute,
     Channel,
@@ -215,6 +216,17 @@ def decide(command: CatalogueCommand, state: State, *, at: datetime) -> tuple[Ca
             assert_never(command)
 
 
+def outside(command: CatalogueCommand, scope: Scope) -> Refused | None:
+    """Return why somebody with this scope may not create or change the record: to them there is none."""
+    match command:
+        case LocationUpsert(code=code) if not scope.sees_location(code):
+            return refuse(location_not_found(code, field=("code",)))
+        case ChannelUpsert(code=code) if not scope.sees_channel(code):
+            return refuse(channel_not_found(code, field=("code",)))
+        case _:
+            return None
+
+
 def evolve(state: State, event: CatalogueEvent) -> State:
     """Return the state after the event; an archived record is as good as missing, but is kept to come back."""
     match event:
@@ -249,9 +261,8 @@ def decide_item_archive(command: ItemArchive, state: State, *, at: datetime) -> 
     item = active(state.items.get(command.sku))
     if item is None:
         return refuse(item_not_found(command.sku))
-    levels = state.level_counts_by_item.get(command.sku, 0)
-    if levels:
-        return refuse(_still_stocked(f"{command.sku} is still stocked at {levels} location(s)", ("sku",)))
+    if state.level_counts_by_item.get(command.sku, 0):
+        return refuse(_still_stocked(f"{command.sku} is still stocked", ("sku",)))
     return (ItemArchived(item=replace(item, archived_at=at, updated_at=at)),)
 
 
@@ -282,9 +293,8 @@ def decide_location_archive(
     location = active(state.locations.get(command.code))
     if location is None:
         return refuse(location_not_found(command.code, field=("locationId",)))
-    levels = state.level_counts_by_location.get(command.code, 0)
-    if levels:
-        return refuse(_still_stocked(f"{command.code} still stocks {levels} item(s)", ("locationId",)))
+    if state.level_counts_by_location.get(command.code, 0):
+        return refuse(_still_stocked(f"{command.code} still stocks items", ("locationId",)))
     return (LocationArchived(location=replace(location, archived_at=at, updated_at=at)),)
 
 

@@ -4,16 +4,17 @@ the same state at the same time always decides the same.
 
 from datetime import datetime
 
-from domain import catalogue, listings, stock
+from domain import accounts, catalogue, listings, stock
+from domain.accounts import AccountCommand, AccountEvent
 from domain.catalogue import CatalogueCommand, CatalogueEvent
 from domain.listings import ListingUpsert, ListingUpserted
-from domain.principals import Principal
+from domain.principals import EVERYTHING, Principal
 from domain.rejections import Refused
 from domain.state import Selectors, State
 from domain.stock_commands import StockCommands, StockEvent
 
-Command = CatalogueCommand | ListingUpsert | StockCommands
-Event = CatalogueEvent | ListingUpserted | StockEvent
+Command = CatalogueCommand | ListingUpsert | StockCommands | AccountCommand
+Event = CatalogueEvent | ListingUpserted | StockEvent | AccountEvent
 
 
 def malformed(command: Command) -> Refused | None:
@@ -22,6 +23,8 @@ def malformed(command: Command) -> Refused | None:
         found = tuple(stock.malformed(command))
     elif isinstance(command, ListingUpsert):
         found = tuple(listings.malformed(command))
+    elif isinstance(command, AccountCommand):
+        found = tuple(accounts.malformed(command))
     else:
         found = tuple(catalogue.malformed(command))
     return Refused(rejections=found) if found else None
@@ -33,16 +36,21 @@ def touches(command: Command) -> Selectors:
         return stock.touches(command)
     if isinstance(command, ListingUpsert):
         return listings.touches(command)
+    if isinstance(command, AccountCommand):
+        return accounts.touches(command)
     return catalogue.touches(command)
 
 
 def decide(command: Command, state: State, *, by: Principal, at: datetime) -> tuple[Event, ...] | Refused:
     """Return the events that the command leads to, or why it is refused; nothing changes either way."""
+    seen = state if by.scope == EVERYTHING else state.seen_within(by.scope)
     if isinstance(command, StockCommands):
-        return stock.decide(command, state, by=by, at=at)
+        return stock.decide(command, seen, by=by, at=at)
     if isinstance(command, ListingUpsert):
-        return listings.decide(command, state, at=at)
-    return catalogue.decide(command, state, at=at)
+        return listings.decide(command, seen, at=at)
+    if isinstance(command, AccountCommand):
+        return accounts.decide(command, seen, by=by, at=at)
+    return catalogue.outside(command, by.scope) or catalogue.decide(command, seen, at=at)
 
 
 def evolve(state: State, event: Event) -> State:
@@ -51,4 +59,6 @@ def evolve(state: State, event: Event) -> State:
         return stock.evolve(state, event)
     if isinstance(event, ListingUpserted):
         return listings.evolve(state, event)
+    if isinstance(event, AccountEvent):
+        return accounts.evolve(state, event)
     return catalogue.evolve(state, event)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from domain.account_records import Account, ApiKey
 from domain.adjustments import Adjustment, AdjustmentReason
 from domain.availability import Exposure
 from domain.decider import Command, Event
@@ -52,6 +53,17 @@ class SubscriberTooSlow(Exception):
     def __init__(self, position: int) -> None:
         super().__init__(position)
         self.position = position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointsLeft:
+    """What a caller may still spend. `retry_after_ms` is None for what was granted, and for what never can be."""
+
+    points: int
+    points_max: int
+    points_per_second: int
+    is_granted: bool
+    retry_after_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,13 +225,37 @@ class Reads(Protocol):
         ...
 
     async def movement_page(
-        self, *, sku: str | None, location: str | None, before: int | None, limit: int
+        self, *, sku: str | None, locations: Sequence[str] | None, before: int | None, limit: int
     ) -> list[LedgerRow]:
-        """Return ledger rows, newest first, older than the row `before`."""
+        """Return ledger rows, newest first, older than the row `before`; None stands for all locations."""
         ...
 
     async def position(self) -> int:
         """Return the position of the newest event."""
+        ...
+
+    async def accounts(self, codes: Sequence[str]) -> list[Account | None]:
+        """Return accounts by code; None for unknown and archived ones."""
+        ...
+
+    async def account_page(self, *, after: str | None, limit: int) -> list[Account]:
+        """Return accounts in use in order of their codes, after the given one."""
+        ...
+
+    async def api_keys(self, ids: Sequence[str]) -> list[ApiKey | None]:
+        """Return API keys by id, whatever became of them; None for unknown ones."""
+        ...
+
+    async def api_keys_of(self, codes: Sequence[str]) -> list[tuple[ApiKey, ...]]:
+        """Return all keys of each account, in the order in which they were made."""
+        ...
+
+    async def credentials(self, key_ids: Sequence[str]) -> list[tuple[ApiKey, Account] | None]:
+        """Return keys with their accounts, archived ones too; None for unknown keys."""
+        ...
+
+    async def has_api_keys(self) -> bool:
+        """Return whether there has ever been a key."""
         ...
 
     async def skus_stocked_at(self, location: str, *, after: str | None, limit: int) -> list[str]:
@@ -239,4 +275,16 @@ class Feed(Protocol):
 
     def changes_after(self, position: int) -> AsyncIterator[ChangedSince]:
         """Yield what changed after the position up to now, a stretch of the log at a time. Raises PositionExpired."""
+        ...
+
+
+class RateLimits(Protocol):
+    """The points that each caller may spend on operations; they come back with time."""
+
+    async def take(self, principal: Principal, points: int) -> PointsLeft:
+        """Take points, all or none."""
+        ...
+
+    async def give_back(self, principal: Principal, points: int) -> PointsLeft:
+        """Give points back; fewer than none takes what was spent beyond what had been taken."""
         ...

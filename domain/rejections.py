@@ -17,6 +17,9 @@ class RejectionCode(StrEnum):
     ITEM_NOT_FOUND = "ITEM_NOT_FOUND"
     LOCATION_NOT_FOUND = "LOCATION_NOT_FOUND"
     CHANNEL_NOT_FOUND = "CHANNEL_NOT_FOUND"
+    ACCOUNT_NOT_FOUND = "ACCOUNT_NOT_FOUND"
+    API_KEY_NOT_FOUND = "API_KEY_NOT_FOUND"
+    ACCOUNT_EXISTS = "ACCOUNT_EXISTS"
     BUCKET_OWNED_BY_DOCUMENT = "BUCKET_OWNED_BY_DOCUMENT"
     ITEM_NOT_STOCKED_AT_LOCATION = "ITEM_NOT_STOCKED_AT_LOCATION"
     INVALID_QUANTITY = "INVALID_QUANTITY"
@@ -28,35 +31,135 @@ class RejectionCode(StrEnum):
     BULK_REFUSED = "BULK_REFUSED"
 
 
-MEANINGS: dict[RejectionCode, str] = {
-    RejectionCode.INVALID_INPUT: "The input is malformed: empty, too long, unprintable, too many or contradictory "
-    "entries. Correct the named field; the same input will never be accepted.",
-    RejectionCode.FORBIDDEN: "The caller's role may not run this operation. Use a key that may.",
-    RejectionCode.IDEMPOTENCY_KEY_PARAMETER_MISMATCH: "This idempotency key was used before for a different change. "
-    "Send a new key for a new change, or the original input to have its answer again.",
-    RejectionCode.ITEM_NOT_FOUND: "No such item, or none that the caller may see. Check the SKU (it is "
-    "case-sensitive) or create the item with itemUpsert.",
-    RejectionCode.LOCATION_NOT_FOUND: "No such location, or none that the caller may see. Check the code or id, or "
-    "create the location with locationUpsert.",
-    RejectionCode.CHANNEL_NOT_FOUND: "No such channel, or none that the caller may see. Check the code or id, or "
-    "create the channel with channelUpsert.",
-    RejectionCode.BUCKET_OWNED_BY_DOCUMENT: "This counter moves only with its documents (reservations, allocations, "
-    "transfers, receipts, backorders). Change the document instead.",
-    RejectionCode.ITEM_NOT_STOCKED_AT_LOCATION: "The item has no stock level at this location. Begin one with "
-    "inventoryActivate or inventorySet.",
-    RejectionCode.INVALID_QUANTITY: "A quantity is zero after merging, out of range, or would push a counter beyond "
-    "10,000,000. Correct the quantity.",
-    RejectionCode.CHANGE_FROM_QUANTITY_STALE: "The counter is no longer at changeFromQuantity. Read it again, decide "
-    "again, and send a new request.",
-    RejectionCode.INSUFFICIENT_STOCK: "There is not enough to take. Take at most quantityAvailable; what has happened "
-    "to stock on hand is recorded with onShortage RECORD_CONFLICT.",
-    RejectionCode.LEVEL_LIMIT_REACHED: "The item is stocked at as many locations as one item may be (200). "
-    "Deactivate a level that is no longer used.",
-    RejectionCode.LEVEL_NOT_EMPTY: "The stock level still holds or promises units. Bring every counter to zero first.",
-    RejectionCode.STILL_STOCKED: "Stock levels still exist here. End them with inventoryDeactivate first.",
-    RejectionCode.BULK_REFUSED: "This entry is valid, but another entry of the same all-or-nothing request was "
-    "refused, so nothing was applied. Correct the entries with other codes and send the request again.",
+class Retry(StrEnum):
+    """Whether sending the same request again can help, as a sentence."""
+
+    CORRECT_FIRST = "Not as it is: correct the request first."
+    WHEN_CHANGED = "Once the stock or the catalogue is another; until then it is refused again. Its key stays free."
+    LATER = "Yes: the same request, under the same idempotency key, after `retryAfterMs`."
+    RESUME = "Yes: subscribe again, after the last position that you were sent."
+    WITH_CREDENTIALS = "With credentials that may."
+    REPORTED = "Once, under the same idempotency key; if it comes again, tell the operator."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What a code means, why it comes, what to do about it (a sentence or two each), and whether to try again."""
+
+    meaning: str
+    cause: str
+    remedy: str
+    retry: Retry = Retry.CORRECT_FIRST
+
+
+EXPLANATIONS: dict[RejectionCode, Explanation] = {
+    RejectionCode.INVALID_INPUT: Explanation(
+        meaning="The input is malformed: empty, too long, unprintable, too many or contradictory entries.",
+        cause="A field breaks a rule that needs no look at the stock, such as its length or its characters.",
+        remedy="Correct the named field; the same input will never be accepted.",
+    ),
+    RejectionCode.FORBIDDEN: Explanation(
+        meaning="The caller's role may not run this operation.",
+        cause="The credentials belong to an account whose role does not make such changes.",
+        remedy="Use a key that may.",
+        retry=Retry.WITH_CREDENTIALS,
+    ),
+    RejectionCode.IDEMPOTENCY_KEY_PARAMETER_MISMATCH: Explanation(
+        meaning="This idempotency key was used before for a different change.",
+        cause="A key names one change for ever; two changes were given the same one, or a change was edited on retry.",
+        remedy="Send a new key for a new change, or the original input to have its answer again.",
+    ),
+    RejectionCode.ITEM_NOT_FOUND: Explanation(
+        meaning="No such item, or none that the caller may see.",
+        cause="The SKU was never created, is archived, or differs in a letter, its case included.",
+        remedy="Check the SKU (it is case-sensitive) or create the item with itemUpsert.",
+        retry=Retry.WHEN_CHANGED,
+    ),
+    RejectionCode.LOCATION_NOT_FOUND: Explanation(
+        meaning="No such location, or none that the caller may see.",
+        cause="The location was never created, is archived, or lies outside what the credentials are for.",
+        remedy="Check the code or id, or create the location with locationUpsert.",
+        retry=Retry.WHEN_CHANGED,
+    ),
+    RejectionCode.CHANNEL_NOT_FOUND: Explanation(
+        meaning="No such channel, or none that the caller may see.",
+        cause="The channel was never created, is archived, or lies outside what the credentials are for.",
+        remedy="Check the code or id, or create the channel with channelUpsert.",
+        retry=Retry.WHEN_CHANGED,
+    ),
+    RejectionCode.ACCOUNT_NOT_FOUND: Explanation(
+        meaning="No such account, or none that the caller may see.",
+        cause="The account was never created, or its code differs in a letter, its case included.",
+        remedy="Check the code, or create the account with accountCreate.",
+        retry=Retry.WHEN_CHANGED,
+    ),
+    RejectionCode.API_KEY_NOT_FOUND: Explanation(
+        meaning="No such API key, or none that the caller may see.",
+        cause="The id is not one that was answered when a key was created.",
+        remedy="Check the id; the list of an account's keys shows it.",
+    ),
+    RejectionCode.ACCOUNT_EXISTS: Explanation(
+        meaning="There is an account of this code already.",
+        cause="An account of this code, with another role, name or scope, was created before; archived ones count.",
+        remedy="Use the account that is there, or choose another code.",
+    ),
+    RejectionCode.BUCKET_OWNED_BY_DOCUMENT: Explanation(
+        meaning="This counter moves only with its documents (reservations, allocations, transfers, receipts, "
+        "backorders).",
+        cause="An entry names a counter that sums up documents; changing it alone would make the two disagree.",
+        remedy="Change the document instead.",
+    ),
+    RejectionCode.ITEM_NOT_STOCKED_AT_LOCATION: Explanation(
+        meaning="The item has no stock level at this location.",
+        cause="A level has to be begun before deltas are applied to it, so that a wrong location is noticed.",
+        remedy="Begin one with inventoryActivate or inventorySet.",
+        retry=Retry.WHEN_CHANGED,
+    ),
+    RejectionCode.INVALID_QUANTITY: Explanation(
+        meaning="A quantity is zero after merging, out of range, or would push a counter beyond 10,000,000.",
+        cause="The entries of one counter cancel each other out, or a number has too many digits.",
+        remedy="Correct the quantity.",
+    ),
+    RejectionCode.CHANGE_FROM_QUANTITY_STALE: Explanation(
+        meaning="The counter is no longer at changeFromQuantity.",
+        cause="Somebody else changed it between your reading it and your change.",
+        remedy="Read it again, decide again, and send a new request.",
+    ),
+    RejectionCode.INSUFFICIENT_STOCK: Explanation(
+        meaning="There is not enough to take.",
+        cause="The change would make a counter negative, or promise more than is there.",
+        remedy="Take at most quantityAvailable; what has happened to stock on hand is recorded with onShortage "
+        "RECORD_CONFLICT.",
+        retry=Retry.WHEN_CHANGED,
+    ),
+    RejectionCode.LEVEL_LIMIT_REACHED: Explanation(
+        meaning="The item is stocked at as many locations as one item may be (200).",
+        cause="A new level would be the 201st; the limit keeps every sum over an item within range.",
+        remedy="Deactivate a level that is no longer used.",
+        retry=Retry.WHEN_CHANGED,
+    ),
+    RejectionCode.LEVEL_NOT_EMPTY: Explanation(
+        meaning="The stock level still holds or promises units.",
+        cause="Ending it would lose them from sight.",
+        remedy="Bring every counter to zero first.",
+        retry=Retry.WHEN_CHANGED,
+    ),
+    RejectionCode.STILL_STOCKED: Explanation(
+        meaning="Stock levels still exist here.",
+        cause="An item or location was to be archived while it is stocked; its stock would be hidden behind it.",
+        remedy="End them with inventoryDeactivate first.",
+        retry=Retry.WHEN_CHANGED,
+    ),
+    RejectionCode.BULK_REFUSED: Explanation(
+        meaning="This entry is valid, but another entry of the same all-or-nothing request was refused, so nothing "
+        "was applied.",
+        cause="The request was sent with errorPolicy REJECT_EVERYTHING.",
+        remedy="Correct the entries with other codes and send the request again.",
+    ),
 }
+
+MEANINGS: dict[RejectionCode, str] = {code: f"{one.meaning} {one.remedy}" for code, one in EXPLANATIONS.items()}
+"""What each code means and what to do about it, as the schema describes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,16 +4,21 @@ The rule: a `State` is a private working set. Only `evolve` changes it, so that 
 the ones before it did; `scratch` gives a copy on which a whole group can be tried and thrown away.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from domain.account_records import Account, ApiKey
 from domain.levels import LevelKey, StockLevel, new_level
+from domain.principals import Scope
 from domain.records import Channel, Item, Listing, Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selectors:
-    """What a command touches: codes to resolve, levels to lock, and what else has to be read under the locks."""
+    """What a command touches: codes to resolve, levels to lock, and what else has to be read under the locks.
+
+    API keys are read together with the accounts that own them.
+    """
 
     skus: frozenset[str] = frozenset()
     locations: frozenset[str] = frozenset()
@@ -23,6 +28,8 @@ class Selectors:
     level_counts_of_items: frozenset[str] = frozenset()
     level_counts_of_locations: frozenset[str] = frozenset()
     listings: frozenset[tuple[str, str]] = frozenset()
+    accounts: frozenset[str] = frozenset()
+    api_keys: frozenset[str] = frozenset()
 
     @property
     def row_count(self) -> int:
@@ -45,6 +52,19 @@ class State:
     level_counts_by_item: dict[str, int] = field(default_factory=dict)
     level_counts_by_location: dict[str, int] = field(default_factory=dict)
     listings: dict[tuple[str, str], Listing] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    api_keys: dict[str, ApiKey] = field(default_factory=dict)
+
+    def seen_within(self, scope: Scope) -> "State":
+        """Return the state as somebody with this scope may see it; what lies outside is missing.
+
+        The view shares everything else with this state: decide on it, but evolve the state itself.
+        """
+        return replace(
+            self,
+            locations={code: one for code, one in self.locations.items() if scope.sees_location(code)},
+            channels={code: one for code, one in self.channels.items() if scope.sees_channel(code)},
+        )
 
     def scratch(self) -> "State":
         """Return a copy that can evolve without touching this one (the values themselves never change)."""
@@ -58,6 +78,8 @@ class State:
             level_counts_by_item=dict(self.level_counts_by_item),
             level_counts_by_location=dict(self.level_counts_by_location),
             listings=dict(self.listings),
+            accounts=dict(self.accounts),
+            api_keys=dict(self.api_keys),
         )
 
     def put_level(self, level: StockLevel) -> None:

@@ -14,7 +14,9 @@ CODE_LENGTH_MAX = 255
 NAME_LENGTH_MAX = 500
 URI_LENGTH_MAX = 2048
 
-NODE_TYPES = frozenset({"InventoryItem", "Location", "Channel", "StockLevel", "InventoryAdjustment", "Listing"})
+NODE_TYPES = frozenset(
+    {"InventoryItem", "Location", "Channel", "StockLevel", "InventoryAdjustment", "Listing", "Account", "ApiKey"}
+)
 """The types that have a global id; a user's own code may not look like one of their ids."""
 
 

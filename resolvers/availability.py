@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 
 from domain.availability import availability_status, channel_availability, node_availability
+from domain.permissions import Permission
 from domain.ports import LevelAtLocation, StockSnapshot
 from resolvers import node_ids
 from resolvers.context import Info
@@ -14,6 +15,7 @@ from resolvers.enums import AvailabilityStatus
 from resolvers.errors import bad_input
 from resolvers.places import Location, present_location
 from resolvers.stock import StockLevel, present_level
+from resolvers.visibility import answered_channel, is_allowed, visible_locations
 
 SKUS_MAX = 250
 
@@ -51,6 +53,7 @@ class Availability:
     )
     snapshot: strawberry.Private[StockSnapshot]
     counted: strawberry.Private[list[LevelAtLocation]]
+    shows_levels: strawberry.Private[bool]
 
     @strawberry.field(
         description="The locations that were counted, each with what it may promise, in order of their codes."
@@ -63,13 +66,16 @@ class Availability:
     @strawberry.field(description="The stock levels that were counted; empty for callers who may not see details.")
     def levels(self) -> list[StockLevel]:
         """Present the levels."""
-        return [present_level(one.level, one.location) for one in self.counted]
+        return [present_level(one.level, one.location) for one in self.counted] if self.shows_levels else []
 
 
 Skus = Annotated[list[str], strawberry.argument(description="Which items, 1 to 250 SKUs.")]
 ChannelArgument = Annotated[
     strawberry.ID | None,
-    strawberry.argument(description="The channel to answer for, by global id or code; null asks for all stock."),
+    strawberry.argument(
+        description="The channel to answer for, by global id or code; null asks for all stock, or for "
+        "the one channel that your key is for."
+    ),
 ]
 LocationsArgument = Annotated[
     list[strawberry.ID] | None,
@@ -90,7 +96,7 @@ def available_quantity(snapshot: StockSnapshot, counted: list[LevelAtLocation]) 
 
 
 def present_availability(
-    snapshot: StockSnapshot, *, channel: str | None, locations: frozenset[str] | None
+    snapshot: StockSnapshot, *, channel: str | None, locations: frozenset[str] | None, shows_levels: bool
 ) -> Availability | None:
     """Return what may be sold; None for an unknown SKU or channel."""
     if not (snapshot.is_known and snapshot.channel_is_known):
@@ -106,6 +112,7 @@ def present_availability(
         position=str(snapshot.position),
         snapshot=snapshot,
         counted=counted,
+        shows_levels=shows_levels,
     )
 
 
@@ -127,11 +134,21 @@ class AvailabilityQueries:
         """Return availability, SKU by SKU."""
         if not 1 <= len(skus) <= SKUS_MAX:
             raise bad_input(f"`skus` names {len(skus)} items; name 1 to {SKUS_MAX}.")
-        channel = channel_code(channel_id)
-        locations = location_codes(location_ids)
-        loader = info.context.services.loaders.snapshots
-        snapshots = await asyncio.gather(*(loader.load((sku, channel)) for sku in skus))
-        return [present_availability(one, channel=channel, locations=locations) for one in snapshots]
+        return await load_availability(info, skus, channel_id, location_ids)
+
+
+async def load_availability(
+    info: Info, skus: list[str], channel_id: str | None, location_ids: list[strawberry.ID] | None
+) -> list[Availability | None]:
+    """Return what the caller is told of each SKU, in their order."""
+    channel = answered_channel(info, channel_code(channel_id))
+    locations = visible_locations(info, location_codes(location_ids))
+    shows_levels = is_allowed(info, Permission.READ_STOCK)
+    loader = info.context.services.loaders.snapshots
+    snapshots = await asyncio.gather(*(loader.load((sku, channel)) for sku in skus))
+    return [
+        present_availability(one, channel=channel, locations=locations, shows_levels=shows_levels) for one in snapshots
+    ]
 
 
 def channel_code(channel_id: str | None) -> str | None:

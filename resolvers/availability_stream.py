@@ -28,9 +28,10 @@ Told = tuple[int, AvailabilityStatus]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvailableNow:
-    """What may be sold of an item now; complete up to `position`."""
+    """What may be sold of an item now; complete up to `position`. Who did not get it resumes after `safe`."""
 
     position: int
+    safe: int
     sku: str
     channel: str | None
     quantity: int
@@ -41,17 +42,26 @@ class AvailableNow:
 class AvailabilityStream:
     """One subscriber's view: the items and the channel that it follows, and what it was last told."""
 
-    def __init__(self, services: Services, *, channel: str | None, skus: frozenset[str] | None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        *,
+        channel: str | None,
+        skus: frozenset[str] | None,
+        locations: frozenset[str] | None = None,
+    ) -> None:
         self._services = services
         self._channel = channel
         self._skus = skus
+        self._locations = locations
         self._told: OrderedDict[str, Told] = OrderedDict()
 
     async def follow(self, after: int | None) -> AsyncIterator[AvailableNow]:
         """Yield the latest value of each item that changed after the position, then of each that changes."""
         await self._check_channel()
         position = await self._begin_now() if after is None else after
-        if after is not None:
+        # A stretch does not say where its items changed; who sees some locations only is told of the events themselves.
+        if after is not None and self._locations is None:
             async for stretch in self._services.feed.changes_after(after):
                 async for now in self._tell(self._subjects(stretch), safe=position, end=stretch.end):
                     yield now
@@ -64,13 +74,7 @@ class AvailabilityStream:
 
     async def _check_channel(self) -> None:
         if self._channel is not None and await self._services.loaders.channels.load(self._channel) is None:
-            raise self._channel_not_found()
-
-    def _channel_not_found(self) -> GraphQLError:
-        return GraphQLError(
-            f"There is no channel {self._channel!r}; check the code.",
-            extensions={"code": RejectionCode.CHANNEL_NOT_FOUND.value},
-        )
+            raise channel_not_found(self._channel)
 
     async def _begin_now(self) -> int:
         """Remember what the named items stand at, and return the position at which they do."""
@@ -91,9 +95,11 @@ class AvailabilityStream:
     async def _changed_by(self, run: Sequence[RecordedEvent]) -> AsyncIterator[str]:
         for recorded in run:
             match recorded.event:
-                case InventoryAdjusted(adjustment=adjustment):
+                case InventoryAdjusted(adjustment=adjustment, levels=levels) if any(
+                    self._sees(one.location) for one in levels
+                ):
                     yield adjustment.sku
-                case LevelActivated(level=level) | LevelDeactivated(level=level):
+                case LevelActivated(level=level) | LevelDeactivated(level=level) if self._sees(level.location):
                     yield level.sku
                 case ItemUpserted(item=item) | ItemArchived(item=item):
                     yield item.sku
@@ -103,13 +109,17 @@ class AvailabilityStream:
                     async for sku in self._skus_served_from(location.code):
                         yield sku
                 case ChannelArchived(channel=channel) if channel.code == self._channel:
-                    raise self._channel_not_found()
+                    raise channel_not_found(self._channel)
                 case _:
                     pass
 
+    def _sees(self, location: str) -> bool:
+        """Return whether the subscriber may be told that something happened there."""
+        return self._locations is None or location in self._locations
+
     async def _skus_served_from(self, location: str) -> AsyncIterator[str]:
         """Yield what a change of the location may concern: which channels it serves matters to channels only."""
-        if self._channel is None:
+        if self._channel is None or not self._sees(location):
             return
         if self._skus is not None:
             for sku in sorted(self._skus):
@@ -144,6 +154,7 @@ class AvailabilityStream:
         quantity, status = self._remember(snapshot)
         return AvailableNow(
             position=position,
+            safe=position,
             sku=snapshot.sku,
             channel=self._channel,
             quantity=quantity,
@@ -152,7 +163,7 @@ class AvailabilityStream:
         )
 
     def _worth_telling(self, snapshot: StockSnapshot) -> Told:
-        quantity = available_quantity(snapshot, counted_levels(snapshot, None))
+        quantity = available_quantity(snapshot, counted_levels(snapshot, self._locations))
         return quantity, availability_status(quantity, is_backorderable=snapshot.is_backorderable)
 
     def _remember(self, snapshot: StockSnapshot) -> Told:
@@ -161,6 +172,13 @@ class AvailabilityStream:
         if len(self._told) > REMEMBERED_MAX:
             self._told.popitem(last=False)
         return told
+
+
+def channel_not_found(code: str) -> GraphQLError:
+    """Return the error for a channel that is not there, or not for the caller."""
+    return GraphQLError(
+        f"There is no channel {code!r}; check the code.", extensions={"code": RejectionCode.CHANNEL_NOT_FOUND.value}
+    )
 
 
 async def _pages(skus: AsyncIterator[str], *, among: frozenset[str] | None) -> AsyncIterator[list[str]]:

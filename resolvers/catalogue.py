@@ -7,7 +7,8 @@ import strawberry
 
 from domain import records
 from domain.availability import total_available
-from domain.ports import ItemFilter
+from domain.permissions import Permission
+from domain.ports import ItemFilter, LevelAtLocation, StockSnapshot
 from resolvers import node_ids
 from resolvers.context import Info
 from resolvers.errors import bad_input
@@ -16,6 +17,7 @@ from resolvers.listings import ChannelSyncStatus, load_sync_status
 from resolvers.pagination import PAGE_SIZE_MAX, After, Connection, First, checked_page_size, key_from_cursor, page_of
 from resolvers.places import EitherId, Node
 from resolvers.stock import StockLevel, present_level
+from resolvers.visibility import is_allowed, scope_of
 
 
 @strawberry.type(description="A property that tells a variant from its siblings.")
@@ -50,12 +52,16 @@ class InventoryItem(Node):
 
     @strawberry.field(
         description="What may be sold over all locations, in base units: the sum of what is available at each, where "
-        "a location in the red counts as 0. No channel's rules apply."
+        "a location in the red counts as 0. No channel's rules apply. Only locations that you may see are counted."
     )
     async def total_available_quantity(self, info: Info) -> int:
         """Sum up what is available."""
         snapshot = await info.context.services.loaders.snapshots.load((self.sku, None))
-        return total_available(one.level.available for one in snapshot.levels)
+        return total_available(one.level.available for one in self._visible(info, snapshot))
+
+    def _visible(self, info: Info, snapshot: StockSnapshot) -> list[LevelAtLocation]:
+        seen = scope_of(info)
+        return [one for one in snapshot.levels if seen.sees_location(one.location.code)]
 
     @strawberry.field(
         description="The place in the order of all events at which the item's levels and total are true; subscribe "
@@ -65,11 +71,16 @@ class InventoryItem(Node):
         """Return the position of the snapshot that the levels come from."""
         return str((await info.context.services.loaders.snapshots.load((self.sku, None))).position)
 
-    @strawberry.field(description="The item's stock levels, one a location that stocks it, in order of their codes.")
+    @strawberry.field(
+        description="The item's stock levels, one a location that stocks it, in order of their codes; empty for "
+        "callers who may not see details."
+    )
     async def levels(self, info: Info) -> list[StockLevel]:
         """Load the item's levels."""
         snapshot = await info.context.services.loaders.snapshots.load((self.sku, None))
-        return [present_level(one.level, one.location) for one in snapshot.levels]
+        if not is_allowed(info, Permission.READ_STOCK):
+            return []
+        return [present_level(one.level, one.location) for one in self._visible(info, snapshot)]
 
     @strawberry.field(description="What each channel that lists the item was told of its number.")
     async def sync_status(self, info: Info) -> list[ChannelSyncStatus]:
@@ -146,8 +157,10 @@ class ItemQueries:
     ) -> Connection[InventoryItem]:
         """Return a page of items."""
         size = checked_page_size(first)
-        wanted = _domain_filter(filter or InventoryItemFilter())
-        rows = await info.context.services.reads.item_page(wanted, after=key_from_cursor(after), limit=size + 1)
+        wanted, begin = _domain_filter(filter or InventoryItemFilter()), key_from_cursor(after)
+        if wanted.stocked_at is not None and not scope_of(info).sees_location(wanted.stocked_at):
+            return page_of([], first=size, after=after, present=present_item, key=lambda one: one.sku)
+        rows = await info.context.services.reads.item_page(wanted, after=begin, limit=size + 1)
         return page_of(rows, first=size, after=after, present=present_item, key=lambda one: one.sku)
 
 

@@ -5,20 +5,31 @@ from dataclasses import dataclass
 
 import strawberry
 
-from domain.ports import Feed, Ledger, Reads
+from domain.account_records import Credential
+from domain.ports import Feed, Ledger, RateLimits, Reads
 from domain.principals import Principal
 from resolvers.loaders import Loaders
+from resolvers.persisted import TrustedDocuments
+from resolvers.request_log import Observe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The process's ports, made once by the composition root. `new_id` makes ids that sort by time."""
+    """The process's ports, made once by the composition root. `new_id` makes ids that sort by time.
+
+    `observe` is told of every operation; None where nobody listens.
+    """
 
     ledger: Ledger
     reads: Reads
     feed: Feed
     loaders: Loaders
+    rate_limits: RateLimits
     new_id: Callable[[], str]
+    new_credential: Callable[[], Credential]
+    on_accounts_changed: Callable[[], None]
+    observe: Observe | None = None
+    trusted_documents: TrustedDocuments | None = None
 
 
 @dataclass(slots=True, kw_only=True)

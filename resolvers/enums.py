@@ -12,6 +12,8 @@ import strawberry
 from domain.adjustments import AdjustmentReason, ShortagePolicy
 from domain.availability import AvailabilityStatus
 from domain.levels import InventoryBucket
+from domain.permissions import Permission
+from domain.principals import Role
 from domain.records import LocationKind
 from domain.rejections import MEANINGS, RejectionCode
 
@@ -166,6 +168,38 @@ described_enum(
     },
 )
 
+described_enum(
+    Role,
+    name="Role",
+    description="What kind of caller an account is. What it may see is narrowed further by its channels and locations.",
+    values={
+        Role.STOREFRONT: "A key that ships in a web page or an app: availability, and what items are called.",
+        Role.BACKOFFICE: "ERP, WMS, POS, OMS: everything about stock and catalogue.",
+        Role.DASHBOARD: "Screens that watch: everything about stock, nothing that changes it.",
+        Role.CHANNEL: "A marketplace or shop system: reports its sales and returns, maintains its listings.",
+        Role.PARTNER: "Somebody else's warehouse: sees and moves the stock at its locations.",
+        Role.ADMIN: "All of it, accounts and keys included.",
+    },
+)
+described_enum(
+    Permission,
+    name="Permission",
+    description="What a role may be granted.",
+    values={
+        Permission.READ_AVAILABILITY: "Ask and follow what may be sold.",
+        Permission.READ_CATALOGUE: "Read items, locations and channels.",
+        Permission.READ_STOCK: "Read stock levels and the ledger, and follow changes of stock.",
+        Permission.READ_ADJUSTMENTS: "Read adjustments of one's own account.",
+        Permission.READ_LISTINGS: "Read listings and what channels were told.",
+        Permission.ADJUST_STOCK: "Change counters by deltas.",
+        Permission.COUNT_STOCK: "Record counts, move units between parts, begin and end stock levels.",
+        Permission.CHANGE_CATALOGUE: "Change items, locations and channels.",
+        Permission.CHANGE_LISTINGS: "Change listings.",
+        Permission.MANAGE_ACCOUNTS: "Manage accounts and keys, and read every account's adjustments.",
+        Permission.INTROSPECT: "Ask for the schema in production.",
+    },
+)
+
 __all__ = [
     "AdjustmentReason",
     "AvailabilityStatus",
@@ -173,7 +207,9 @@ __all__ = [
     "InventoryBucket",
     "LocationKind",
     "MovablePart",
+    "Permission",
     "RejectionCode",
+    "Role",
     "ShortagePolicy",
     "SyncState",
 ]

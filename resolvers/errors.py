@@ -13,13 +13,11 @@ from strawberry.types import ExecutionResult as StrawberryResult
 from domain.ports import InfrastructureError, PositionExpired, SubscriberTooSlow
 from domain.rejections import FieldPath, Refused
 from resolvers.enums import RejectionCode
+from resolvers.error_codes import ErrorCode
 
 logger = logging.getLogger("stockgate.graphql")
 
-PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
-VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
-BAD_INPUT = "BAD_USER_INPUT"
-BAD_REQUEST = "BAD_REQUEST"
+ANSWERED_ERRORS_MAX = 9
 
 
 @strawberry.type(description="Why a command was refused, and what to do about it.")
@@ -52,13 +50,24 @@ def user_errors(refused: Refused, *, prefix: FieldPath = ("input",)) -> list[Use
 
 def bad_input(message: str) -> GraphQLError:
     """Return the error for an argument that cannot be served, of a query or subscription."""
-    return GraphQLError(message, extensions={"code": RejectionCode.INVALID_INPUT.value})
+    return refused_request(message, code=ErrorCode.INVALID_INPUT)
+
+
+def refused_request(message: str, *, code: ErrorCode, **more: object) -> GraphQLError:
+    """Return the error that tells the caller why the request, or this field of it, is not answered."""
+    return GraphQLError(message, extensions={"code": code.value, **more})
 
 
 class ErrorPresentation(SchemaExtension):
-    """Gives every error its code, and hides what only the operator may read behind a correlation id."""
+    """Gives every error its code, and hides what only the operator may read behind a correlation id.
+
+    Of many errors only the first are answered, and logged.
+    """
 
     is_document_valid = False
+
+    def __init__(self, *, errors_max: int = ANSWERED_ERRORS_MAX) -> None:
+        self._errors_max = errors_max
 
     def on_execute(self) -> Iterator[None]:
         """Note that the document has passed: what goes wrong from here on is about its values."""
@@ -78,52 +87,58 @@ class ErrorPresentation(SchemaExtension):
     def _present(self, result: object) -> None:
         if not isinstance(result, ExecutionResult | StrawberryResult) or not result.errors:
             return
-        code = BAD_INPUT if self.is_document_valid else VALIDATION_FAILED
+        code = ErrorCode.BAD_USER_INPUT if self.is_document_valid else ErrorCode.GRAPHQL_VALIDATION_FAILED
         correlation_id = getattr(self.execution_context.context, "correlation_id", None)
-        result.errors = [presented(error, request_code=code, correlation_id=correlation_id) for error in result.errors]
+        result.errors = [
+            presented(error, request_code=code, correlation_id=correlation_id)
+            for error in result.errors[: self._errors_max]
+        ]
 
 
-def presented(error: GraphQLError, *, request_code: str, correlation_id: str | None) -> GraphQLError:
+def presented(error: GraphQLError, *, request_code: ErrorCode, correlation_id: str | None) -> GraphQLError:
     """Return the error as a client may see it; `request_code` is for errors of the document or its values."""
     cause = error.original_error
     if isinstance(cause, InfrastructureError):
-        return _typed(error, str(cause), code=cause.code, retryAfterMs=cause.retry_after_ms)
+        return _typed(error, str(cause), code=ErrorCode(cause.code), retryAfterMs=cause.retry_after_ms)
     if isinstance(cause, PositionExpired):
         message = "The events after this position are no longer kept; take a new snapshot and resume from its position."
-        return _typed(error, message, code="POSITION_EXPIRED")
+        return _typed(error, message, code=ErrorCode.POSITION_EXPIRED)
     if isinstance(cause, SubscriberTooSlow):
         message = "The subscriber fell too far behind; resume after the given position."
-        return _typed(error, message, code="SUBSCRIBER_TOO_SLOW", position=str(cause.position))
+        return _typed(error, message, code=ErrorCode.SUBSCRIBER_TOO_SLOW, position=str(cause.position))
     if isinstance(cause, MissingQueryError | CannotGetOperationTypeError):
         return _typed(
             error,
             "There is no such operation in the request; send a document and name one of its operations.",
-            code=BAD_REQUEST,
+            code=ErrorCode.BAD_REQUEST,
         )
     if isinstance(cause, InvalidOperationTypeError):
         return _typed(
-            error, "This kind of operation cannot be sent in this way; send mutations by POST.", code=BAD_REQUEST
+            error,
+            "This kind of operation cannot be sent in this way; send mutations by POST.",
+            code=ErrorCode.METHOD_NOT_ALLOWED,
         )
     if cause is None or isinstance(cause, GraphQLError):
         return _with_code(error, request_code)
     logger.error("an operation failed (correlation id %s)", correlation_id, exc_info=cause)
     message = f"The gateway failed to answer this; the operator finds the reason under {correlation_id}."
-    return _typed(error, message, code="INTERNAL_ERROR", correlationId=correlation_id)
+    return _typed(error, message, code=ErrorCode.INTERNAL_ERROR, correlationId=correlation_id)
 
 
-def _with_code(error: GraphQLError, request_code: str) -> GraphQLError:
+def _with_code(error: GraphQLError, request_code: ErrorCode) -> GraphQLError:
     """Return an error of the request itself with its code: it is nobody's failure but the document's or its values'."""
     if error.extensions and "code" in error.extensions:
         return error
-    return _typed(error, error.message, code=PARSE_FAILED if isinstance(error, GraphQLSyntaxError) else request_code)
+    code = ErrorCode.GRAPHQL_PARSE_FAILED if isinstance(error, GraphQLSyntaxError) else request_code
+    return _typed(error, error.message, code=code)
 
 
-def _typed(error: GraphQLError, message: str, **extensions: object) -> GraphQLError:
+def _typed(error: GraphQLError, message: str, *, code: ErrorCode, **more: object) -> GraphQLError:
     return GraphQLError(
         message,
         nodes=error.nodes,
         source=error.source,
         positions=error.positions,
         path=error.path,
-        extensions=extensions,
+        extensions={"code": code.value, **more},
     )

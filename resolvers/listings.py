@@ -5,12 +5,14 @@ from datetime import datetime
 import strawberry
 
 from domain import records
+from domain.permissions import Permission
 from resolvers import node_ids
 from resolvers.context import Info
 from resolvers.enums import SyncState
 from resolvers.errors import UserError
 from resolvers.inputs import compiled_input
 from resolvers.places import EitherId, Node
+from resolvers.visibility import is_allowed, scope_of
 
 
 @strawberry.type(description="What a channel was told of an item's number, and when it confirmed it.")
@@ -95,7 +97,10 @@ def suspended_status(listing: records.Listing, *, idempotency_key: str | None) -
 
 async def load_sync_status(info: Info, sku: str, *, idempotency_key: str | None = None) -> list[ChannelSyncStatus]:
     """Return what each channel that lists the item was told."""
-    listings = await info.context.services.loaders.listings.load(sku)
+    if not is_allowed(info, Permission.READ_LISTINGS):
+        return []
+    seen = scope_of(info)
+    listings = [one for one in await info.context.services.loaders.listings.load(sku) if seen.sees_channel(one.channel)]
     return [suspended_status(listing, idempotency_key=idempotency_key) for listing in listings]
 
 
@@ -113,7 +118,7 @@ def present_listing(listing: records.Listing) -> Listing:
 async def load_listing(info: Info, key: str) -> Listing | None:
     """Return the listing behind the key of its global id."""
     parts = node_ids.pair_from(key)
-    if parts is None:
+    if parts is None or not scope_of(info).sees_channel(parts[1]):
         return None
     listings = await info.context.services.loaders.listings.load(parts[0])
     return next((present_listing(one) for one in listings if one.channel == parts[1]), None)

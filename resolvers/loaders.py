@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from strawberry.dataloader import DataLoader
 
+from domain.account_records import ApiKey
 from domain.adjustments import Adjustment
 from domain.ports import Reads, StockSnapshot
 from domain.records import Channel, Item, Listing, Location
@@ -42,6 +43,7 @@ class Loaders:
         self.channels: DataLoader[str, Channel | None] = _loader(reads.channels)
         self.channels_served: DataLoader[str, tuple[Channel, ...]] = _loader(reads.channels_served)
         self.listings: DataLoader[str, tuple[Listing, ...]] = _loader(reads.listings)
+        self.api_keys_of: DataLoader[str, tuple[ApiKey, ...]] = _loader(reads.api_keys_of)
         self.adjustments: DataLoader[str, Adjustment | None] = _loader(reads.adjustments)
         self.newest_position: DataLoader[None, int] = _loader(_one_for_all(reads.position))
 

@@ -10,6 +10,8 @@ CHANNEL = "Channel"
 LEVEL = "StockLevel"
 ADJUSTMENT = "InventoryAdjustment"
 LISTING = "Listing"
+ACCOUNT = "Account"
+API_KEY = "ApiKey"
 
 
 def code_from(either: str, *, type_name: str) -> str:
@@ -46,6 +48,16 @@ def level_id(sku: str, location: str) -> str:
 def listing_id(sku: str, channel: str) -> str:
     """Return the global id of a listing."""
     return encode_node_id(LISTING, pair_key(sku, channel))
+
+
+def account_id(code: str) -> str:
+    """Return the global id of an account."""
+    return encode_node_id(ACCOUNT, code)
+
+
+def api_key_id(key: str) -> str:
+    """Return the global id of an API key."""
+    return encode_node_id(API_KEY, key)
 
 
 def pair_key(first: str, second: str) -> str:

@@ -78,6 +78,16 @@ def whole_number(text: str) -> int | None:
     return number if number <= NUMBER_MAX else None
 
 
+def codes_behind(seen: frozenset[str], after: str | None) -> list[str]:
+    """Return the codes of a caller's scope behind the cursor, in order; a scope names few, so they are all read."""
+    return sorted(code for code in seen if after is None or code > after)
+
+
+def page_within(found: Sequence[Source | None], *, limit: int) -> list[Source]:
+    """Return the first records that there are among those read for a caller's scope."""
+    return [one for one in found if one is not None][:limit]
+
+
 def page_of(
     rows: Sequence[Source],
     *,

@@ -9,7 +9,16 @@ from domain import records
 from resolvers import node_ids
 from resolvers.context import Info
 from resolvers.enums import LocationKind
-from resolvers.pagination import After, Connection, First, checked_page_size, key_from_cursor, page_of
+from resolvers.pagination import (
+    After,
+    Connection,
+    First,
+    checked_page_size,
+    codes_behind,
+    key_from_cursor,
+    page_of,
+    page_within,
+)
 
 
 @strawberry.interface(description="Anything that has a global id and can be asked for again with `node`.")
@@ -44,7 +53,8 @@ class Location(Node):
     async def channels(self, info: Info) -> list[Channel]:
         """Load the channels that the location serves."""
         served = await info.context.services.loaders.channels_served.load(self.code)
-        return [present_channel(channel) for channel in served]
+        seen = info.context.principal.scope
+        return [present_channel(channel) for channel in served if seen.sees_channel(channel.code)]
 
 
 def present_channel(channel: records.Channel) -> Channel:
@@ -72,13 +82,17 @@ def present_location(location: records.Location) -> Location:
 
 
 async def load_location(info: Info, code: str) -> Location | None:
-    """Return the location with this code; None when there is none in use."""
+    """Return the location with this code; None when there is none in use, or none that the caller may see."""
+    if not info.context.principal.scope.sees_location(code):
+        return None
     found = await info.context.services.loaders.locations.load(code)
     return None if found is None else present_location(found)
 
 
 async def load_channel(info: Info, code: str) -> Channel | None:
-    """Return the channel with this code; None when there is none in use."""
+    """Return the channel with this code; None when there is none in use, or none that the caller may see."""
+    if not info.context.principal.scope.sees_channel(code):
+        return None
     found = await info.context.services.loaders.channels.load(code)
     return None if found is None else present_channel(found)
 
@@ -99,7 +113,11 @@ class PlaceQueries:
     async def locations(self, info: Info, first: First = 50, after: After = None) -> Connection[Location]:
         """Return a page of locations."""
         size = checked_page_size(first)
-        rows = await info.context.services.reads.location_page(after=key_from_cursor(after), limit=size + 1)
+        reads, seen, begin = info.context.services.reads, info.context.principal.scope.locations, key_from_cursor(after)
+        if seen is None:
+            rows = await reads.location_page(after=begin, limit=size + 1)
+        else:
+            rows = page_within(await reads.locations(codes_behind(seen, begin)), limit=size + 1)
         return page_of(rows, first=size, after=after, present=present_location, key=lambda one: one.code)
 
     @strawberry.field(description="One channel; null when there is none.")
@@ -111,5 +129,9 @@ class PlaceQueries:
     async def channels(self, info: Info, first: First = 50, after: After = None) -> Connection[Channel]:
         """Return a page of channels."""
         size = checked_page_size(first)
-        rows = await info.context.services.reads.channel_page(after=key_from_cursor(after), limit=size + 1)
+        reads, seen, begin = info.context.services.reads, info.context.principal.scope.channels, key_from_cursor(after)
+        if seen is None:
+            rows = await reads.channel_page(after=begin, limit=size + 1)
+        else:
+            rows = page_within(await reads.channels(codes_behind(seen, begin)), limit=size + 1)
         return page_of(rows, first=size, after=after, present=present_channel, key=lambda one: one.code)

@@ -1,23 +1,34 @@
 """The schema: every noun's questions, changes and subscriptions in one place, each type reachable by `node`."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any
 
 import strawberry
 from graphql import GraphQLError
+from strawberry.extensions.runner import SchemaExtensionsRunner
 from strawberry.types import ExecutionContext
+from strawberry.types.execution import PreExecutionError
 
 from domain.text import decode_node_id
 from resolvers import node_ids
+from resolvers.account_changes import AccountMutations
+from resolvers.accounts import AccountQueries, load_account, load_api_key
 from resolvers.availability import AvailabilityQueries
 from resolvers.catalogue import ItemQueries, load_item
 from resolvers.catalogue_changes import CatalogueMutations
 from resolvers.completion import compiling_executor
 from resolvers.context import Info
+from resolvers.cost import CostMeter
+from resolvers.document_limits import DEFAULT_LIMITS, DocumentLimits
 from resolvers.errors import ErrorPresentation
-from resolvers.execution import CachedDocuments, DocumentCache
+from resolvers.execution import CachedDocuments, DocumentCache, Gate, HidesSuggestions
+from resolvers.federation import FederationQueries, ProductVariant, federation_config, subgraph_sdl
+from resolvers.files import FileMutations
 from resolvers.listings import Listing, load_listing
+from resolvers.permissions import PermissionGate, may_see_node
+from resolvers.persisted import PersistedDocuments, Trust
 from resolvers.places import Node, PlaceQueries, load_channel, load_location
+from resolvers.request_log import RequestLog
 from resolvers.stock import LedgerQueries, load_adjustment, load_level
 from resolvers.stock_changes import StockMutations
 from resolvers.subscriptions import StockSubscriptions
@@ -29,11 +40,13 @@ NODE_LOADERS: dict[str, Callable[[Info, str], Awaitable[Node | None]]] = {
     node_ids.LEVEL: load_level,
     node_ids.ADJUSTMENT: load_adjustment,
     node_ids.LISTING: load_listing,
+    node_ids.ACCOUNT: load_account,
+    node_ids.API_KEY: load_api_key,
 }
 
 
 @strawberry.type(description="What can be asked.")
-class Query(AvailabilityQueries, ItemQueries, PlaceQueries, LedgerQueries):
+class Query(AvailabilityQueries, ItemQueries, PlaceQueries, LedgerQueries, AccountQueries):
     """All questions."""
 
     @strawberry.field(description="Anything with a global id; null when there is nothing that you may see.")
@@ -47,11 +60,18 @@ class Query(AvailabilityQueries, ItemQueries, PlaceQueries, LedgerQueries):
         if decoded is None:
             return None
         type_name, key = decoded
+        if not may_see_node(info.context.principal, type_name):
+            return None
         return await NODE_LOADERS[type_name](info, key)
 
 
+@strawberry.type(name="Query", description="What can be asked.")
+class FederatedQuery(Query, FederationQueries):
+    """All questions, and those of a router that joins the gateway with other services."""
+
+
 @strawberry.type(description="What can be changed. Every change of stock carries an idempotency key.")
-class Mutation(StockMutations, CatalogueMutations):
+class Mutation(StockMutations, CatalogueMutations, AccountMutations, FileMutations):
     """All changes."""
 
 
@@ -64,21 +84,62 @@ class Schema(strawberry.Schema):
     """The schema; what goes wrong is logged where it is presented, with its correlation id."""
 
     documents: DocumentCache
+    persisted: PersistedDocuments
+    subgraph_sdl: str = ""
+    """What a federation router composes."""
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Log nothing here: most errors are the caller's own, and the others have been logged."""
 
+    async def _prepare_operation_async(
+        self, context: ExecutionContext, extensions_runner: SchemaExtensionsRunner
+    ) -> PreExecutionError | None:
+        """Prepare an operation. A refusal that an extension raises is answered like one of the parser's own."""
+        try:
+            await self.persisted.find(context)
+            return await super()._prepare_operation_async(context, extensions_runner)
+        except GraphQLError as error:
+            context.pre_execution_errors = [error]
+            return PreExecutionError(data=None, errors=[error])
 
-def build_schema() -> Schema:
-    """Return the schema with its cache of parsed and validated documents."""
-    documents = DocumentCache()
+
+def build_schema(
+    *,
+    is_federated: bool = True,
+    limits: DocumentLimits = DEFAULT_LIMITS,
+    gates: Sequence[Gate] = (),
+    hides_suggestions: bool = False,
+    shows_schema: bool = False,
+    trust: Trust = Trust.OFF,
+) -> Schema:
+    """Return the schema with its cache of parsed and validated documents.
+
+    What is served is a federation subgraph; the contract that clients read is the same without a router's own fields.
+    `gates` may refuse a valid document before it is run, in their order, once it is known that the caller's role may
+    ask for what it names. `shows_schema` lets every role introspect, `trust` says who is bound to registered documents.
+    """
+    documents = DocumentCache(limits=limits, hides_suggestions=hides_suggestions)
+    meter = CostMeter()
+    all_gates = (PermissionGate(shows_schema=shows_schema), *gates)
+    executor: type[Any] = compiling_executor()
+    if hides_suggestions:
+        executor = type("QuietExecutor", (HidesSuggestions, executor), {})
     schema = Schema(
-        query=Query,
+        query=FederatedQuery if is_federated else Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[Listing],
-        execution_context_class=compiling_executor(),
-        extensions=[ErrorPresentation, lambda: CachedDocuments(documents)],
+        types=[Listing, ProductVariant] if is_federated else [Listing],
+        config=federation_config(),
+        execution_context_class=executor,
+        extensions=[
+            RequestLog,
+            lambda: ErrorPresentation(errors_max=limits.errors_max),
+            lambda: CachedDocuments(documents, gates=all_gates, meter=meter),
+        ],
     )
     schema.documents = documents
+    schema.persisted = PersistedDocuments(trust=trust)
+    if is_federated:
+        # Printed now: a router's first question must not hold up everybody else's for as long as this takes.
+        schema.subgraph_sdl = subgraph_sdl(schema.as_str())
     return schema

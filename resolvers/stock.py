@@ -8,7 +8,9 @@ import strawberry
 
 from domain import adjustments
 from domain.levels import StockLevel as DomainLevel
+from domain.permissions import Permission
 from domain.ports import LedgerRow
+from domain.principals import EVERYTHING, Principal
 from domain.records import Location as DomainLocation
 from resolvers import node_ids
 from resolvers.context import Info
@@ -16,6 +18,9 @@ from resolvers.enums import AdjustmentReason, InventoryBucket
 from resolvers.errors import bad_input
 from resolvers.pagination import After, Connection, First, checked_page_size, key_from_cursor, page_of, whole_number
 from resolvers.places import EitherId, Location, Node, present_location
+from resolvers.visibility import is_allowed, scope_of, visible_locations
+
+SOMEBODY_ELSE = "another account"
 
 
 @strawberry.type(description="The counters of one item at one location, in base units.")
@@ -68,14 +73,16 @@ class StockMovement:
         found = await info.context.services.loaders.adjustments.load(self.adjustment_id)
         if found is None:
             raise LookupError(f"movement without its adjustment {self.adjustment_id}")
-        return present_adjustment(found)
+        return present_adjustment(found, info.context.principal)
 
 
 @strawberry.type(description="The movements of one command, with why, by whom and when.")
 class InventoryAdjustment(Node):
     """An adjustment."""
 
-    idempotency_key: str = strawberry.field(description="The key under which it was requested.")
+    idempotency_key: str = strawberry.field(
+        description="The key under which it was requested; empty when another account did and you see some places only."
+    )
     sku: str = strawberry.field(description="The item's SKU.")
     reason: AdjustmentReason = strawberry.field(description="Why stock changed.")
     movements: list[StockMovement] = strawberry.field(
@@ -86,7 +93,9 @@ class InventoryAdjustment(Node):
     correlation_id: str | None = strawberry.field(description="The caller's own trace id, as given.")
     occurred_at: datetime = strawberry.field(description="When it happened in the world, as given; else recordedAt.")
     recorded_at: datetime = strawberry.field(description="When it was recorded.")
-    recorded_by: str = strawberry.field(description="Who recorded it.")
+    recorded_by: str = strawberry.field(
+        description="Who recorded it; `another account` when you see some places only, and it was another."
+    )
     position: str | None = strawberry.field(
         description="Its place in the order of all events; null for a dry run, which has none."
     )
@@ -114,11 +123,16 @@ def present_level(level: DomainLevel, location: DomainLocation) -> StockLevel:
     )
 
 
-def present_adjustment(adjustment: adjustments.Adjustment) -> InventoryAdjustment:
-    """Return the adjustment as clients see it."""
+def present_adjustment(adjustment: adjustments.Adjustment, caller: Principal) -> InventoryAdjustment:
+    """Return the adjustment as the caller sees it: without what moved at places that it does not see.
+
+    A caller that sees some places only is not told either by whom, and under which names, others changed stock there.
+    """
+    scope, channel = caller.scope, adjustment.source_channel
+    is_told_all = scope == EVERYTHING or adjustment.account == caller.account
     return InventoryAdjustment(
         id=strawberry.ID(node_ids.adjustment_id(adjustment.id)),
-        idempotency_key=adjustment.idempotency_key,
+        idempotency_key=adjustment.idempotency_key if is_told_all else "",
         sku=adjustment.sku,
         reason=adjustment.reason,
         movements=[
@@ -133,15 +147,23 @@ def present_adjustment(adjustment: adjustments.Adjustment) -> InventoryAdjustmen
                 adjustment_id=adjustment.id,
             )
             for movement in adjustment.movements
+            if scope.sees_location(movement.location)
         ],
-        source_channel_id=None if adjustment.source_channel is None else strawberry.ID(adjustment.source_channel),
-        reference_document_uri=adjustment.reference_document_uri,
-        correlation_id=adjustment.correlation_id,
+        source_channel_id=strawberry.ID(channel) if channel is not None and scope.sees_channel(channel) else None,
+        reference_document_uri=adjustment.reference_document_uri if is_told_all else None,
+        correlation_id=adjustment.correlation_id if is_told_all else None,
         occurred_at=adjustment.occurred_at,
         recorded_at=adjustment.recorded_at,
-        recorded_by=adjustment.recorded_by,
+        recorded_by=adjustment.recorded_by if is_told_all else SOMEBODY_ELSE,
         position=None if adjustment.position is None else str(adjustment.position),
     )
+
+
+def _present_if_visible(adjustment: adjustments.Adjustment, caller: Principal) -> InventoryAdjustment | None:
+    """Return the adjustment, or None when all that it moved lies where the caller does not see."""
+    seen = caller.scope
+    is_elsewhere = adjustment.movements and not any(seen.sees_location(one.location) for one in adjustment.movements)
+    return None if is_elsewhere else present_adjustment(adjustment, caller)
 
 
 def present_ledger_row(row: LedgerRow) -> StockMovement:
@@ -159,24 +181,27 @@ def present_ledger_row(row: LedgerRow) -> StockMovement:
 
 
 async def present_levels(info: Info, levels: Iterable[DomainLevel]) -> list[StockLevel]:
-    """Return levels as clients see them, with their locations loaded."""
-    wanted = list(levels)
+    """Return the levels that the caller may see, with their locations loaded."""
+    if not is_allowed(info, Permission.READ_STOCK):
+        return []
+    wanted = [level for level in levels if scope_of(info).sees_location(level.location)]
     places = await info.context.services.loaders.locations_ever_used.load_many([level.location for level in wanted])
     return [present_level(level, place) for level, place in zip(wanted, places, strict=True) if place is not None]
 
 
 async def load_adjustment(info: Info, key: str) -> InventoryAdjustment | None:
-    """Return an adjustment of the caller's account; anybody else's is as good as missing."""
+    """Return an adjustment of the caller's account, or to administrators of any; others are as good as missing."""
     found = await info.context.services.loaders.adjustments.load(key)
-    if found is None or found.account != info.context.principal.account:
+    is_own = found is not None and found.account == info.context.principal.account
+    if found is None or not (is_own or is_allowed(info, Permission.MANAGE_ACCOUNTS)):
         return None
-    return present_adjustment(found)
+    return _present_if_visible(found, info.context.principal)
 
 
 async def load_level(info: Info, key: str) -> StockLevel | None:
     """Return the level behind the key of its global id."""
     parts = node_ids.pair_from(key)
-    if parts is None:
+    if parts is None or not scope_of(info).sees_location(parts[1]):
         return None
     snapshot = await info.context.services.loaders.snapshots.load((parts[0], None))
     found = next((one for one in snapshot.levels if one.location.code == parts[1]), None)
@@ -187,7 +212,10 @@ async def load_level(info: Info, key: str) -> StockLevel | None:
 class LedgerQueries:
     """Questions about the ledger."""
 
-    @strawberry.field(description="One adjustment of your own account, by its id or its idempotency key.")
+    @strawberry.field(
+        description="One adjustment of your own account, by its id or its idempotency key. Administrators may name "
+        "another account's."
+    )
     async def adjustment(
         self,
         info: Info,
@@ -195,16 +223,22 @@ class LedgerQueries:
         idempotency_key: Annotated[
             str | None, strawberry.argument(description="The key under which it was requested.")
         ] = None,
+        account_id: Annotated[
+            strawberry.ID | None,
+            strawberry.argument(description="With `idempotencyKey`: whose key it is (global id or code)."),
+        ] = None,
     ) -> InventoryAdjustment | None:
         """Return an adjustment; exactly one of the arguments says which."""
         if (id is None) == (idempotency_key is None):
             raise bad_input("Give either `id` or `idempotencyKey`.")
         if id is not None:
             return await load_adjustment(info, node_ids.code_from(id, type_name=node_ids.ADJUSTMENT))
-        found = await info.context.services.reads.adjustment_by_key(
-            idempotency_key or "", account=info.context.principal.account
-        )
-        return None if found is None else present_adjustment(found)
+        own = info.context.principal.account
+        account = own if account_id is None else node_ids.code_from(account_id, type_name=node_ids.ACCOUNT)
+        if account != own and not is_allowed(info, Permission.MANAGE_ACCOUNTS):
+            return None
+        found = await info.context.services.reads.adjustment_by_key(idempotency_key or "", account=account)
+        return None if found is None else _present_if_visible(found, info.context.principal)
 
     @strawberry.field(
         description="The ledger, newest rows first: every movement there ever was, or those of one item or location."
@@ -225,9 +259,11 @@ class LedgerQueries:
         before = None if cursor is None else whole_number(cursor)
         if cursor is not None and before is None:
             raise bad_input("`after` is not a cursor of this list.")
+        code = None if location_id is None else node_ids.code_from(location_id, type_name=node_ids.LOCATION)
+        places = visible_locations(info, None if code is None else frozenset({code}))
         rows = await info.context.services.reads.movement_page(
             sku=sku,
-            location=None if location_id is None else node_ids.code_from(location_id, type_name=node_ids.LOCATION),
+            locations=None if places is None else sorted(places),
             before=before,
             limit=size + 1,
         )

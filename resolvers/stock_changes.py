@@ -8,12 +8,13 @@ import strawberry
 
 from domain.levels import StockLevel as DomainLevel
 from domain.ports import Receipt
+from domain.principals import Principal
 from domain.rejections import FieldPath, Refused
 from domain.stock_commands import InventoryAdjust, StockCommands
 from resolvers.catalogue import InventoryItem, load_item
 from resolvers.catalogue_changes import BulkPolicy, bulk_refusal, execute_bulk
 from resolvers.context import Info
-from resolvers.enums import ErrorPolicy
+from resolvers.enums import ErrorPolicy, RejectionCode
 from resolvers.errors import UserError, user_errors
 from resolvers.listings import ChannelSyncStatus, load_sync_status
 from resolvers.stock import InventoryAdjustment, StockLevel, present_adjustment, present_levels
@@ -47,8 +48,13 @@ class StockPayload:
 
     @strawberry.field(description="The item as it is now; null when there is none.")
     async def inventory_item(self, info: Info) -> InventoryItem | None:
-        """Load the item."""
-        return await load_item(info, self.sku)
+        """Load the item, unless the caller was turned away at the door."""
+        return None if self.is_forbidden else await load_item(info, self.sku)
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether the caller's role may not do this: then the payload tells nothing of the item."""
+        return any(one.code is RejectionCode.FORBIDDEN for one in self.user_errors)
 
     @strawberry.field(
         description="The place of the change in the order of all events (for a refusal: where it was decided); "
@@ -61,6 +67,8 @@ class StockPayload:
     @strawberry.field(description="What each channel that lists the item was told; empty when the item is unknown.")
     async def sync_status(self, info: Info) -> list[ChannelSyncStatus]:
         """Load the item's sync status as of this change."""
+        if self.is_forbidden:
+            return []
         return await load_sync_status(info, self.sku, idempotency_key=self.idempotency_key)
 
 
@@ -135,7 +143,9 @@ class StockMutations:
     ) -> InventoryAdjustPayload | None:
         """Adjust one item."""
         command = adjust_command(input, command_id=info.context.services.new_id())
-        return _adjusting_payload(InventoryAdjustPayload, command, await _execute(info, command), ("input",))
+        return _adjusting_payload(
+            InventoryAdjustPayload, command, await _execute(info, command), by=info.context.principal, prefix=("input",)
+        )
 
     @strawberry.mutation(
         description="Many adjustments in one request, each under its own key; at most 250 entries over all inputs."
@@ -156,7 +166,7 @@ class StockMutations:
         outcomes = await _placed(info, await execute_bulk(info, commands, error_policy))
         newest = max(one.position or 0 for one in outcomes)
         return InventoryAdjustBulkPayload(
-            results=_bulk_results(commands, outcomes), position=str(newest), user_errors=[]
+            results=_bulk_results(commands, outcomes, info.context.principal), position=str(newest), user_errors=[]
         )
 
     @strawberry.mutation(
@@ -173,7 +183,9 @@ class StockMutations:
         if isinstance(command, Refused):
             (refused,) = await _placed(info, [command])
             return _refused_payload(InventorySetPayload, input.sku, input.idempotency_key, cast(Refused, refused))
-        return _adjusting_payload(InventorySetPayload, command, await _execute(info, command), ("input",))
+        return _adjusting_payload(
+            InventorySetPayload, command, await _execute(info, command), by=info.context.principal, prefix=("input",)
+        )
 
     @strawberry.mutation(
         description="Move an item's units between available, quarantined, damaged and safety stock; on hand stays. May "
@@ -186,7 +198,9 @@ class StockMutations:
     ) -> InventoryMovePayload | None:
         """Move one item's units."""
         command = move_command(input, command_id=info.context.services.new_id())
-        return _adjusting_payload(InventoryMovePayload, command, await _execute(info, command), ("input",))
+        return _adjusting_payload(
+            InventoryMovePayload, command, await _execute(info, command), by=info.context.principal, prefix=("input",)
+        )
 
     @strawberry.mutation(description="Begin to stock an item at a location, with all counters at zero.")
     async def inventory_activate(
@@ -228,7 +242,7 @@ LevelPayload = TypeVar("LevelPayload", InventoryActivatePayload, InventoryDeacti
 
 
 def _adjusting_payload(
-    kind: type[Adjusting], command: StockCommands, outcome: Receipt | Refused, prefix: FieldPath
+    kind: type[Adjusting], command: StockCommands, outcome: Receipt | Refused, *, by: Principal, prefix: FieldPath
 ) -> Adjusting:
     if isinstance(outcome, Refused):
         return _refused_payload(kind, command.sku, command.idempotency_key, outcome, prefix)
@@ -238,7 +252,7 @@ def _adjusting_payload(
         known_position=outcome.position,
         replayed=outcome.replayed,
         user_errors=[],
-        adjustment=None if outcome.adjustment is None else present_adjustment(outcome.adjustment),
+        adjustment=None if outcome.adjustment is None else present_adjustment(outcome.adjustment, by),
         changed_levels=outcome.levels,
     )
 
@@ -272,9 +286,9 @@ def _level_payload(kind: type[LevelPayload], command: StockCommands, outcome: Re
 
 
 def _bulk_results(
-    commands: Sequence[InventoryAdjust], outcomes: Sequence[Receipt | Refused]
+    commands: Sequence[InventoryAdjust], outcomes: Sequence[Receipt | Refused], by: Principal
 ) -> list[InventoryAdjustPayload]:
     return [
-        _adjusting_payload(InventoryAdjustPayload, command, outcome, ("inputs", str(index)))
+        _adjusting_payload(InventoryAdjustPayload, command, outcome, by=by, prefix=("inputs", str(index)))
         for index, (command, outcome) in enumerate(zip(commands, outcomes, strict=True))
     ]

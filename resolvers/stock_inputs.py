@@ -251,7 +251,7 @@ def _details(wanted: StockChangeInput, command_id: str) -> Details:
         source_channel=_channel(wanted.source_channel_id),
         reference_document_uri=wanted.reference_document_uri,
         correlation_id=wanted.correlation_id,
-        occurred_at=_utc(wanted.occurred_at),
+        occurred_at=in_utc(wanted.occurred_at),
         dry_run=wanted.dry_run,
     )
 
@@ -277,7 +277,7 @@ def _channel(either: str | None) -> str | None:
     return None if either is None else node_ids.code_from(either, type_name=node_ids.CHANNEL)
 
 
-def _utc(time: datetime | None) -> datetime | None:
+def in_utc(time: datetime | None) -> datetime | None:
     """Return the time in UTC; one without an offset is taken to be UTC already."""
     if time is None or time.tzinfo is None:
         return None if time is None else time.replace(tzinfo=UTC)

@@ -1,22 +1,25 @@
 """Subscriptions: stock changes event by event, availability by its latest value; both resumable by position."""
 
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import strawberry
 
 from domain.adjustments import Adjustment
 from domain.levels import StockLevel as DomainLevel
 from domain.ports import RecordedEvent
+from domain.principals import Principal
 from domain.stock_commands import InventoryAdjusted, LevelActivated, LevelDeactivated
 from resolvers.availability import SKUS_MAX, ChannelArgument, LocationsArgument, channel_code, location_codes
-from resolvers.availability_stream import AvailabilityStream, AvailableNow
+from resolvers.availability_stream import AvailabilityStream, AvailableNow, channel_not_found
 from resolvers.context import Info
 from resolvers.enums import AdjustmentReason, AvailabilityStatus
 from resolvers.errors import bad_input
 from resolvers.pagination import whole_number
 from resolvers.stock import InventoryAdjustment, StockLevel, present_adjustment, present_levels
+from resolvers.visibility import UNKNOWN_CHANNEL, answered_channel, visible_locations
 
 
 @strawberry.type(description="Stock of one item changed.")
@@ -59,6 +62,16 @@ class AvailabilityChange:
     status: AvailabilityStatus = strawberry.field(description="What a storefront may tell its shopper.")
 
 
+class Place(NamedTuple):
+    """Where a subscription stands: after which position to resume without its last message, and with it."""
+
+    without: int
+    with_it: int
+
+
+PLACE: ContextVar[Place | None] = ContextVar("stockgate_subscription_place", default=None)
+"""The place of the subscription that runs in this task, for transports whose client stops reading."""
+
 SkusArgument = Annotated[
     list[str] | None, strawberry.argument(description="Only these items, at most 250; null follows all.")
 ]
@@ -88,11 +101,13 @@ class StockSubscriptions:
     ) -> AsyncIterator[StockChange]:
         """Follow the log and present what concerns the subscriber."""
         wanted = checked_skus(skus)
-        locations = location_codes(location_ids)
+        locations = visible_locations(info, location_codes(location_ids))
+        caller = info.context.principal
         async for run in info.context.services.feed.follow(checked_position(after)):
             for recorded in run:
-                change = _stock_change(recorded, wanted, locations)
+                change = _stock_change(recorded, wanted, locations, caller)
                 if change is not None:
+                    PLACE.set(Place(recorded.position - 1, recorded.position))
                     yield change
 
     @strawberry.subscription(
@@ -107,8 +122,15 @@ class StockSubscriptions:
         after: Position = None,
     ) -> AsyncIterator[AvailabilityChange]:
         """Follow the log and say what each change comes to."""
-        stream = AvailabilityStream(info.context.services, channel=channel_code(channel_id), skus=checked_skus(skus))
-        async for now in stream.follow(checked_position(after)):
+        asked, wanted, begin = channel_code(channel_id), checked_skus(skus), checked_position(after)
+        channel = answered_channel(info, asked)
+        if channel == UNKNOWN_CHANNEL:
+            raise channel_not_found(asked or "")
+        stream = AvailabilityStream(
+            info.context.services, channel=channel, skus=wanted, locations=visible_locations(info, None)
+        )
+        async for now in stream.follow(begin):
+            PLACE.set(Place(now.safe, now.position))
             yield _availability_change(now)
 
 
@@ -130,11 +152,11 @@ def checked_position(after: str | None) -> int | None:
 
 
 def _stock_change(
-    recorded: RecordedEvent, skus: frozenset[str] | None, locations: frozenset[str] | None
+    recorded: RecordedEvent, skus: frozenset[str] | None, locations: frozenset[str] | None, caller: Principal
 ) -> StockChange | None:
     match recorded.event:
         case InventoryAdjusted(adjustment=adjustment, levels=levels):
-            change = _change_by_adjustment(adjustment, recorded.position)
+            change = _change_by_adjustment(adjustment, recorded.position, caller)
         case LevelActivated(level=level) | LevelDeactivated(level=level):
             levels = (level,)
             change = _change_of_level(level, recorded)
@@ -145,16 +167,17 @@ def _stock_change(
     return change if is_wanted and change.changed_levels else None
 
 
-def _change_by_adjustment(adjustment: Adjustment, position: int) -> StockChange:
+def _change_by_adjustment(adjustment: Adjustment, position: int, caller: Principal) -> StockChange:
+    presented = present_adjustment(adjustment, caller)
     return StockChange(
         position=str(position),
         occurred_at=adjustment.occurred_at,
         sku=adjustment.sku,
-        adjustment=present_adjustment(adjustment),
+        adjustment=presented,
         changed_levels=[],
         reason=adjustment.reason,
-        source_channel_id=_id_or_none(adjustment.source_channel),
-        correlation_id=adjustment.correlation_id,
+        source_channel_id=presented.source_channel_id,
+        correlation_id=presented.correlation_id,
     )
 
 

@@ -65,4 +65,4 @@ def test_links_and_paths_exist() -> None:
 def test_examples_are_json() -> None:
     """Given the answers shown, then each is one JSON document."""
     for block in re.findall(r"```json\n(.*?)```", README, flags=re.DOTALL):
-        assert json.loads(block)["data"]
+        assert "data" in json.loads(block)

@@ -13,6 +13,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import orjson
 
+from domain.accounts import AccountChanged, ApiKeyChanged
 from domain.catalogue import (
     ChannelArchived,
     ChannelUpserted,
@@ -42,6 +43,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
         LevelDeactivated,
         StockConflictOpened,
         StockConflictClosed,
+        AccountChanged,
+        ApiKeyChanged,
     )
 }
 UPCASTS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {}

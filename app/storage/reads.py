@@ -146,12 +146,13 @@ def channel_page(sql: Dialect) -> Select[*tuple[object, ...]]:
     )
 
 
-def movement_page(*, of_item: bool, at_location: bool) -> Statement:
-    """At most `limit` ledger rows older than the row `before`, newest first, of the item `sku`, at `location`."""
+def movement_page(*, of_item: bool, at_locations: bool) -> Statement:
+    """At most `limit` ledger rows older than the row `before`, newest first, of the item `sku`, at `locations`."""
 
-    def build(sql: Dialect) -> Select[*tuple[object, ...]]:  # the same on every database
+    def build(sql: Dialect) -> Select[*tuple[object, ...]]:
         item = select(items.c.id).where(items.c.sku == bindparam("sku")).scalar_subquery()
-        location = select(locations.c.id).where(locations.c.code == bindparam("location")).scalar_subquery()
+        asked = select(sql.values("locations", Text).c.value)
+        places = select(locations.c.id).where(locations.c.code.in_(asked))
         return (
             select(
                 movements.c.id,
@@ -172,13 +173,13 @@ def movement_page(*, of_item: bool, at_location: bool) -> Statement:
             .where(
                 movements.c.id < bindparam("before"),
                 *((movements.c.item_id == item,) if of_item else ()),
-                *((movements.c.location_id == location,) if at_location else ()),
+                *((movements.c.location_id.in_(places),) if at_locations else ()),
             )
             .order_by(movements.c.id.desc())
             .limit(bindparam("limit"))
         )
 
-    return Statement(f"movement_page-{of_item}-{at_location}", build)
+    return Statement(f"movement_page-{of_item}-{at_locations}", build)
 
 
 @statement

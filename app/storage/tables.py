@@ -217,3 +217,45 @@ feed_head = Table(
     Column("position", BigInteger, nullable=False),
     CheckConstraint("id = 1", name="single_row"),
 )
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("code", String(64), primary_key=True),
+    Column("name", Text),
+    Column("role", String(16), nullable=False),
+    # Scopes are JSON arrays of codes; null stands for everything, what is yet to come included.
+    Column("channels", Text),
+    Column("locations", Text),
+    *_times(),
+    sqlite_with_rowid=False,
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("account_code", String(64), ForeignKey("accounts.code"), nullable=False),
+    Column("name", Text),
+    Column("digest", String(64), nullable=False),
+    Column("channels", Text),
+    Column("locations", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Column("replaced_by", String(32)),
+    Index(None, "account_code", "id"),
+    sqlite_with_rowid=False,
+)
+
+trusted_documents = Table(
+    "trusted_documents",
+    metadata,
+    Column("id", String(255), primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("name", Text),
+    Column("body", Text, nullable=False),
+    Column("registered_at", BigInteger, nullable=False),
+    Index(None, "sha256"),
+)

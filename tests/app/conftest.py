@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app import authentication
 from tests.app.databases import DATABASES, Databases, Store
 
-pytest.register_assert_rewrite("tests.app.shop", "tests.domain.given")
+pytest.register_assert_rewrite("tests.app.shop", "tests.app.callers", "tests.domain.given")
 
 from tests.app.shop import Shop, open_shop, stock_up  # noqa: E402  # after the registration
 
@@ -37,6 +38,18 @@ async def shop(databases: Databases, stocked: Store) -> AsyncIterator[Shop]:
     """The small shop, open."""
     async with open_shop(databases.copy_of(stocked)) as shop:
         yield shop
+
+
+@pytest.fixture
+def doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that was read is believed for a moment."""
+    monkeypatch.setattr(authentication, "BELIEVED_SECONDS", 0.0)
+
+
+@pytest.fixture
+def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read is believed for longer than a test takes."""
+    monkeypatch.setattr(authentication, "BELIEVED_SECONDS", 600.0)
 
 
 async def _stock_up(store: Store) -> None:

@@ -115,8 +115,11 @@ class SqliteDatabases:
         return self.copy_of(SqliteStore(path=template))
 
     def copy_of(self, store: Store) -> Store:
-        """Return a copy of the file, which is whole once the last connection has closed."""
+        """Return a copy of the file, once all that is in its write-ahead log is in it."""
         assert isinstance(store, SqliteStore)
+        with store._connected() as connection:
+            # Connections that close at the same moment may each leave this to the other.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.made += 1
         path = self.directory / f"store-{self.made}.sqlite3"
         shutil.copyfile(store.path, path)

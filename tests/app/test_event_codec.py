@@ -1,7 +1,7 @@
 """Events as the log keeps them; the one rule: what was written once can be read for ever.
 
 `golden/events_v1.jsonl` holds one event a line, as version 1 wrote them; it is never rewritten, only joined by files of
-later versions.
+later versions, and of the kinds of events that a version gained: `account_events_v1.jsonl`.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 from app.storage import event_codec
 from app.storage.event_codec import EVENT_TYPES, SCHEMA_VERSION, decode_event, encode_event, sku_of
+from domain.account_records import Account, ApiKey
+from domain.accounts import AccountChanged, ApiKeyChanged
 from domain.adjustments import Adjustment, AdjustmentReason, Movement
 from domain.catalogue import (
     ChannelArchived,
@@ -31,6 +33,7 @@ from domain.conflicts import StockConflictClosed, StockConflictOpened
 from domain.decider import Event
 from domain.levels import InventoryBucket, StockLevel
 from domain.listings import ListingUpserted
+from domain.principals import Role, Scope
 from domain.records import Attribute, Channel, Identifier, Item, Listing, Location, LocationKind
 from domain.stock_commands import InventoryAdjusted, LevelActivated, LevelDeactivated
 
@@ -111,6 +114,31 @@ PLAIN_ADJUSTMENT = replace(
     reference_document_uri=None,
     correlation_id=None,
 )
+ACCOUNT = Account(
+    code="erp-Ö",
+    name="ERP",
+    role=Role.BACKOFFICE,
+    scope=Scope(channels=frozenset({"web", "till", "Ö"}), locations=frozenset()),
+    created_at=CREATED,
+    updated_at=UPDATED,
+    archived_at=UPDATED,
+)
+API_KEY = ApiKey(
+    id="0123456789abcdef",
+    account="erp-Ö",
+    name="nightly",
+    digest="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    scope=Scope(locations=frozenset({"STORE-BER", "SHED"})),
+    created_at=CREATED,
+    created_by="local",
+    expires_at=UPDATED,
+    revoked_at=UPDATED,
+    replaced_by="fedcba9876543210",
+)
+PLAIN_ACCOUNT = Account(code="till", role=Role.CHANNEL, created_at=CREATED, updated_at=CREATED)
+PLAIN_API_KEY = ApiKey(
+    id="fedcba9876543210", account="till", digest=API_KEY.digest, created_at=CREATED, created_by="local"
+)
 EVENTS: list[Event] = [
     ItemUpserted(item=ITEM),
     ItemUpserted(item=PLAIN_ITEM),
@@ -128,6 +156,10 @@ EVENTS: list[Event] = [
     LevelDeactivated(level=replace(EMPTY_LEVEL, version=2)),
     StockConflictOpened(conflict_id="0123456789abcdef0123456789abcdef", level=LEVEL, unbacked=10_000_010),
     StockConflictClosed(conflict_id="0123456789abcdef0123456789abcdef", level=replace(LEVEL, conflict_id=None)),
+    AccountChanged(account=ACCOUNT, changed_by="office/chief"),
+    AccountChanged(account=PLAIN_ACCOUNT, changed_by="local"),
+    ApiKeyChanged(key=API_KEY, changed_by="office/chief"),
+    ApiKeyChanged(key=PLAIN_API_KEY, changed_by="local"),
 ]
 NAMES = [f"{place}-{type(event).__name__}" for place, event in enumerate(EVENTS)]
 
@@ -140,11 +172,9 @@ def as_read(event: Event, *, position: int = POSITION) -> Event:
 
 
 def golden(version: int) -> list[Mapping[str, Any]]:
-    """Return the lines of a version's file."""
-    lines: list[Mapping[str, Any]] = list(
-        map(orjson.loads, (GOLDEN / f"events_v{version}.jsonl").read_bytes().splitlines())
-    )
-    return lines
+    """Return the lines of a version's files."""
+    files = (GOLDEN / f"{name}_v{version}.jsonl" for name in ("events", "account_events"))
+    return [orjson.loads(line) for file in files for line in file.read_bytes().splitlines()]
 
 
 def test_every_event_is_known_by_its_name() -> None:
@@ -167,7 +197,7 @@ def test_what_version_1_wrote_is_read_exactly(place: int) -> None:
     assert line["sku"] == sku_of(EVENTS[place])
 
 
-def test_the_golden_file_holds_every_event_of_its_version() -> None:
+def test_the_golden_files_hold_every_event_of_their_version() -> None:
     assert [line["type"] for line in golden(1)] == [type(event).__name__ for event in EVENTS]
     assert sorted(path.name for path in GOLDEN.glob("events_v*.jsonl")) == [
         f"events_v{version}.jsonl" for version in range(1, SCHEMA_VERSION + 1)
@@ -218,10 +248,15 @@ def test_an_older_version_is_brought_up_to_date(monkeypatch: pytest.MonkeyPatch)
     assert decode_event("ChannelUpserted", 2, '{"old_name": "web"}', position=POSITION) == expected
 
 
-def test_channels_are_written_in_order_so_that_equal_events_are_equal_texts() -> None:
+def test_sets_of_codes_are_written_in_order_so_that_equal_events_are_equal_texts() -> None:
     codes = [f"channel-{number}" for number in range(50)]
     texts = {
         encode_event(LocationUpserted(location=LOCATION, channels=frozenset(order)))[3]
+        for order in (codes, codes[::-1], codes[25:] + codes[:25])
+    }
+    assert len(texts) == 1
+    texts = {
+        encode_event(AccountChanged(account=replace(ACCOUNT, scope=Scope(channels=frozenset(order))), changed_by=""))[3]
         for order in (codes, codes[::-1], codes[25:] + codes[:25])
     }
     assert len(texts) == 1

@@ -182,7 +182,7 @@ class TestHistory:
             adjust(change(EAST, -2), change(CENTRAL, 1), key="a", reason=AdjustmentReason.OTHER)
         )
         assert receipt.adjustment is not None
-        rows = await shop.reads.movement_page(sku=None, location=None, before=None, limit=2)
+        rows = await shop.reads.movement_page(sku=None, locations=None, before=None, limit=2)
         newest = OPENING_ROWS + 2
         at, id_ = receipt.adjustment.recorded_at, receipt.adjustment.id
         assert rows == [
@@ -216,11 +216,15 @@ class TestHistory:
         self, shop: Shop, sku: str | None, location: str | None, found: list[tuple[str, str]]
     ) -> None:
         await shop.accept(adjust(change(EAST, -2), change(CENTRAL, 1), key="a"))
-        rows = await shop.reads.movement_page(sku=sku, location=location, before=None, limit=250)
+        rows = await shop.reads.movement_page(
+            sku=sku, locations=None if location is None else [location], before=None, limit=250
+        )
         assert [(row.sku, row.location) for row in rows] == found
 
         async def ask(before: int | None) -> list[int]:
-            page = await shop.reads.movement_page(sku=sku, location=location, before=before, limit=1)
+            page = await shop.reads.movement_page(
+                sku=sku, locations=None if location is None else [location], before=before, limit=1
+            )
             return [row.row_id for row in page]
 
         assert await all_pages(ask) == [row.row_id for row in rows]
@@ -229,17 +233,17 @@ class TestHistory:
         await shop.accept(sale(20, key="a", sku=OTHER_SKU))
         await shop.accept(deactivate(EAST, key="b", sku=OTHER_SKU))
         await shop.accept(ItemArchive(sku=OTHER_SKU))
-        rows = await shop.reads.movement_page(sku=OTHER_SKU, location=None, before=None, limit=9)
+        rows = await shop.reads.movement_page(sku=OTHER_SKU, locations=None, before=None, limit=9)
         assert [(row.delta, row.balance_after) for row in rows] == [(-20, 0), (20, 20)]
 
     @pytest.mark.parametrize(("before", "rows"), [(2**70, 3), (2, 1), (1, 0), (0, 0), (-1, 0), (-(2**70), 0)])
     async def test_any_number_is_a_place_in_the_ledger(self, shop: Shop, before: int, rows: int) -> None:
-        found = await shop.reads.movement_page(sku=None, location=None, before=before, limit=9)
+        found = await shop.reads.movement_page(sku=None, locations=None, before=before, limit=9)
         assert len(found) == rows
 
     @pytest.mark.parametrize("text", ODD_TEXTS, ids=range(len(ODD_TEXTS)))
     async def test_odd_texts_have_no_movements(self, shop: Shop, text: str) -> None:
-        for name in ({"sku": text, "location": None}, {"sku": None, "location": text}):
+        for name in ({"sku": text, "locations": None}, {"sku": None, "locations": [text]}):
             assert await shop.reads.movement_page(**name, before=None, limit=9) == []
 
     async def test_the_position_is_that_of_the_newest_event(self, shop: Shop) -> None:
@@ -278,7 +282,7 @@ ONE_STATEMENT: list[Callable[[DatabaseReads], Awaitable[object]]] = [
     lambda reads: reads.channel_page(after=None, limit=9),
     lambda reads: reads.channels_served([EAST, CENTRAL]),
     lambda reads: reads.listings([SKU, OTHER_SKU]),
-    lambda reads: reads.movement_page(sku=SKU, location=EAST, before=None, limit=9),
+    lambda reads: reads.movement_page(sku=SKU, locations=[EAST], before=None, limit=9),
     lambda reads: reads.position(),
     lambda reads: reads.skus_stocked_at(EAST, after=None, limit=9),
 ]

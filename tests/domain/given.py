@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypedDict, Unpack, assert_never
 
+from domain.account_records import Account, ApiKey
 from domain.adjustments import Adjustment, AdjustmentReason, Movement, ShortagePolicy
 from domain.decider import Command, Event, decide, evolve, malformed, touches
 from domain.levels import InventoryBucket, LevelKey, StockLevel
-from domain.principals import Principal
+from domain.principals import Principal, Role
 from domain.records import Channel, Item, Listing, Location
 from domain.rejections import Refused, RejectionCode
 from domain.state import Selectors, State
@@ -30,7 +31,7 @@ from domain.stock_commands import (
 
 EARLIER = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-CLERK = Principal(account="acme", name="clerk")
+CLERK = Principal(account="acme", name="clerk", role=Role.BACKOFFICE)
 COMMAND_ID = "7d2f0a54-9c1b-4e36-8f60-0b5a3c1d2e4f"
 KEY = "order_77921_sync_04"
 SKU = "B2B-SERV-001X"
@@ -105,7 +106,7 @@ class LevelsElsewhere:
     count: int
 
 
-Fact = Item | Location | Channel | Listing | StockLevel | Served | EndedLevel | LevelsElsewhere
+Fact = Item | Location | Channel | Listing | StockLevel | Served | EndedLevel | LevelsElsewhere | Account | ApiKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +176,11 @@ def given(*facts: Fact) -> Scenario:
 
 def visible_part(state: State, seen: Selectors) -> State:
     """Return what the writer would load for these selectors, and nothing else."""
+    api_keys = {key_id: state.api_keys[key_id] for key_id in seen.api_keys & state.api_keys.keys()}
+    accounts = seen.accounts | {key.account for key in api_keys.values()}
     return State(
+        accounts={code: state.accounts[code] for code in accounts & state.accounts.keys()},
+        api_keys=api_keys,
         items={sku: state.items[sku] for sku in seen.skus & state.items.keys()},
         locations={code: state.locations[code] for code in seen.locations & state.locations.keys()},
         channels={code: state.channels[code] for code in seen.channels & state.channels.keys()},
@@ -327,6 +332,10 @@ def _put(state: State, fact: Fact) -> None:
             state.listings[fact.sku, fact.channel] = fact
         case StockLevel():
             state.put_level(fact)
+        case Account():
+            state.accounts[fact.code] = fact
+        case ApiKey():
+            state.api_keys[fact.id] = fact
         case Served():
             state.channels_served[fact.location] = fact.channels
         case EndedLevel():

@@ -129,8 +129,7 @@ class TestItemArchive:
         given(item(), LevelsElsewhere(sku=SKU, count=2), level()).when(ItemArchive(sku=SKU)).then_refused(
             RejectionCode.STILL_STOCKED,
             "sku",
-            message=f"{SKU} is still stocked at 3 location(s); end each stock level with inventoryDeactivate "
-            "before archiving.",
+            message=f"{SKU} is still stocked; end each stock level with inventoryDeactivate before archiving.",
         )
 
     @pytest.mark.parametrize("sku", ["UNKNOWN", "OLD"])
@@ -212,7 +211,7 @@ class TestLocationArchive:
         given(location(), level()).when(LocationArchive(code=EAST)).then_refused(
             RejectionCode.STILL_STOCKED,
             "locationId",
-            message=f"{EAST} still stocks 1 item(s); end each stock level with inventoryDeactivate before archiving.",
+            message=f"{EAST} still stocks items; end each stock level with inventoryDeactivate before archiving.",
         )
 
     @pytest.mark.parametrize("code", ["NOWHERE", "OLD"])

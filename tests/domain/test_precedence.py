@@ -10,6 +10,7 @@ from itertools import combinations
 
 import pytest
 
+from domain.accounts import AccountCreate, AccountUpdate, ApiKeyCreate, ApiKeyRevoke
 from domain.adjustments import ShortagePolicy
 from domain.catalogue import (
     ChannelArchive,
@@ -19,8 +20,10 @@ from domain.catalogue import (
 )
 from domain.levels import InventoryBucket
 from domain.listings import ListingUpsert
+from domain.principals import Role, Scope
 from domain.rejections import MEANINGS, Refused, RejectionCode
 from tests.domain.given import (
+    EARLIER,
     EAST,
     SKU,
     WEB,
@@ -41,11 +44,16 @@ from tests.domain.given import (
     part_move,
     set_to,
 )
+from tests.domain.test_accounts import CHIEF, account
+from tests.domain.test_api_keys import api_key, rotate
 
 INVALID_INPUT = RejectionCode.INVALID_INPUT
 ITEM_NOT_FOUND = RejectionCode.ITEM_NOT_FOUND
 LOCATION_NOT_FOUND = RejectionCode.LOCATION_NOT_FOUND
 CHANNEL_NOT_FOUND = RejectionCode.CHANNEL_NOT_FOUND
+ACCOUNT_NOT_FOUND = RejectionCode.ACCOUNT_NOT_FOUND
+API_KEY_NOT_FOUND = RejectionCode.API_KEY_NOT_FOUND
+ACCOUNT_EXISTS = RejectionCode.ACCOUNT_EXISTS
 BUCKET_OWNED_BY_DOCUMENT = RejectionCode.BUCKET_OWNED_BY_DOCUMENT
 ITEM_NOT_STOCKED_AT_LOCATION = RejectionCode.ITEM_NOT_STOCKED_AT_LOCATION
 INVALID_QUANTITY = RejectionCode.INVALID_QUANTITY
@@ -62,6 +70,9 @@ DOCUMENTED_IN_THE_CONTRACT = [
     "ITEM_NOT_FOUND",
     "LOCATION_NOT_FOUND",
     "CHANNEL_NOT_FOUND",
+    "ACCOUNT_NOT_FOUND",
+    "API_KEY_NOT_FOUND",
+    "ACCOUNT_EXISTS",
     "BUCKET_OWNED_BY_DOCUMENT",
     "ITEM_NOT_STOCKED_AT_LOCATION",
     "INVALID_QUANTITY",
@@ -182,6 +193,45 @@ def when_archiving_a_channel(wrong: Wrong) -> Outcome:
     return given(channel()).when(ChannelArchive(code=_first(code, wrong, WEB)))
 
 
+def scope_of(wrong: Wrong) -> Scope:
+    return Scope(
+        channels=frozenset({"shop" if CHANNEL_NOT_FOUND in wrong else WEB}),
+        locations=frozenset({"NOWHERE" if LOCATION_NOT_FOUND in wrong else EAST}),
+    )
+
+
+def when_creating_an_account(wrong: Wrong) -> Outcome:
+    name = "\x00" if INVALID_INPUT in wrong else None
+    command = AccountCreate(code="erp", name=name, role=Role.PARTNER, scope=scope_of(wrong))
+    known = [account()] if ACCOUNT_EXISTS in wrong else []
+    return given(location(), channel(), *known).when(command, by=CHIEF)
+
+
+def when_updating_an_account(wrong: Wrong) -> Outcome:
+    scope = scope_of(wrong)
+    code = _first({INVALID_INPUT: "", ACCOUNT_NOT_FOUND: "unknown"}, wrong, "erp")
+    command = AccountUpdate(code=code, fields={"scope_channels": scope.channels, "scope_locations": scope.locations})
+    return given(location(), channel(), account()).when(command, by=CHIEF)
+
+
+def when_creating_a_key(wrong: Wrong) -> Outcome:
+    code = "unknown" if ACCOUNT_NOT_FOUND in wrong else "erp"
+    expires_at = EARLIER if INVALID_INPUT in wrong else None
+    command = ApiKeyCreate(account=code, key_id="new", digest="d", scope=scope_of(wrong), expires_at=expires_at)
+    return given(location(), channel(), account()).when(command, by=CHIEF)
+
+
+def when_rotating_a_key(wrong: Wrong) -> Outcome:
+    command = rotate(expires_at=EARLIER if INVALID_INPUT in wrong else None)
+    known = [] if API_KEY_NOT_FOUND in wrong else [api_key()]
+    return given(account(), *known).when(command, by=CHIEF)
+
+
+def when_revoking_a_key(wrong: Wrong) -> Outcome:
+    code = _first({INVALID_INPUT: "", API_KEY_NOT_FOUND: "unknown"}, wrong, "old")
+    return given(account(), api_key()).when(ApiKeyRevoke(key_id=code), by=CHIEF)
+
+
 def _first(values: dict[RejectionCode, str], wrong: Wrong, default: str) -> str:
     return next((value for code, value in values.items() if code in wrong), default)
 
@@ -243,6 +293,11 @@ STEPS: list[tuple[Callable[[Wrong], Outcome], tuple[RejectionCode, ...]]] = [
     (when_listing, (INVALID_INPUT, ITEM_NOT_FOUND, CHANNEL_NOT_FOUND)),
     (when_naming_a_location, (INVALID_INPUT, CHANNEL_NOT_FOUND)),
     (when_archiving_a_channel, (INVALID_INPUT, CHANNEL_NOT_FOUND)),
+    (when_creating_an_account, (INVALID_INPUT, LOCATION_NOT_FOUND, CHANNEL_NOT_FOUND, ACCOUNT_EXISTS)),
+    (when_updating_an_account, (INVALID_INPUT, LOCATION_NOT_FOUND, CHANNEL_NOT_FOUND, ACCOUNT_NOT_FOUND)),
+    (when_creating_a_key, (INVALID_INPUT, LOCATION_NOT_FOUND, CHANNEL_NOT_FOUND, ACCOUNT_NOT_FOUND)),
+    (when_rotating_a_key, (INVALID_INPUT, API_KEY_NOT_FOUND)),
+    (when_revoking_a_key, (INVALID_INPUT, API_KEY_NOT_FOUND)),
 ]
 # What holds stock and what does not exist are never the same, so these two are met one at a time.
 APART: list[tuple[Callable[[Wrong], Outcome], tuple[RejectionCode, ...]]] = [

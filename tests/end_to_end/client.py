@@ -59,6 +59,16 @@ class Client:
         return payload
 
 
+def without_cost(answer: Answer) -> Answer:
+    """Return an answer without what it cost, which is a test of its own."""
+    return {name: value for name, value in answer.items() if name != "extensions"}
+
+
+def result_of(response: httpx.Response) -> Answer:
+    """Return what a request was answered, without what it cost."""
+    return without_cost(response.json())
+
+
 def refusals(payload: Answer) -> list[Refusal]:
     """Return the reasons that a payload gives."""
     return [(one["code"], ".".join(one["field"] or ())) for one in payload["userErrors"]]

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from tests.end_to_end.client import Answer
+from tests.end_to_end.client import Answer, without_cost
 from tests.end_to_end.gateway import Gateway
 
 EVENT_SECONDS_MAX: Final = 20.0
@@ -28,9 +28,8 @@ class Event:
 
     @property
     def payload(self) -> Answer:
-        """The data as the GraphQL result that it is."""
-        payload: Answer = json.loads(self.data)
-        return payload
+        """The data as the GraphQL result that it is, without what it cost."""
+        return without_cost(json.loads(self.data))
 
 
 class EventStream:
@@ -104,13 +103,15 @@ async def open_event_stream(
     *,
     accept: str = "text/event-stream",
     receive_buffer_bytes: int | None = None,
+    authorization: str | None = None,
 ) -> AsyncIterator[EventStream]:
     """Post a request that prefers events, and read the response's head; the connection is dropped at the end."""
     endpoint = await gateway.connect(receive_buffer_bytes=receive_buffer_bytes)
     reader, writer = await asyncio.open_connection(sock=endpoint, limit=READ_BYTES)
     body = json.dumps({"query": document, "variables": dict(variables or {})}).encode()
+    credential = "" if authorization is None else f"Authorization: {authorization}\r\n"
     head = (
-        f"POST /graphql HTTP/1.1\r\nHost: {gateway.host}\r\nAccept: {accept}\r\n"
+        f"POST /graphql HTTP/1.1\r\nHost: {gateway.host}\r\nAccept: {accept}\r\n{credential}"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     writer.write(head.encode() + body)

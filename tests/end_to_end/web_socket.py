@@ -9,7 +9,7 @@ from typing import Final
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.end_to_end.client import Answer
+from tests.end_to_end.client import Answer, without_cost
 from tests.end_to_end.gateway import Gateway
 
 SUBPROTOCOL: Final = Subprotocol("graphql-transport-ws")
@@ -46,8 +46,7 @@ class Socket:
         message = await self.receive()
         assert (message["id"], message["type"]) == (id, "next"), message
         assert await self.receive() == {"id": id, "type": "complete"}
-        payload: Answer = message["payload"]
-        return payload
+        return without_cost(message["payload"])
 
     async def closed(self) -> int:
         """Wait until the gateway has closed the connection, and return the code that it gave."""

@@ -12,7 +12,7 @@ import strawberry
 
 from app.bootstrap import Gateway, open_gateway
 from app.settings import SQLITE_PREFIX, Settings
-from domain.principals import LOCAL_PRINCIPAL, Principal
+from domain.principals import LOCAL_PRINCIPAL, Principal, Role
 from resolvers.context import RequestContext
 
 ANSWER_SECONDS_MAX = 10.0
@@ -38,7 +38,7 @@ class Desk:
 
     def of(self, account: str) -> "Desk":
         """Return the desk of another account at the same gateway."""
-        return replace(self, principal=Principal(account=account, name=f"{account}'s clerk"))
+        return replace(self, principal=Principal(account=account, name=f"{account}'s clerk", role=Role.ADMIN))
 
     async def execute(self, document: str, variables: Mapping[str, object] | None = None) -> Any:
         """Return Strawberry's result, whatever it is."""

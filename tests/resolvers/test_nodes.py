@@ -1,11 +1,14 @@
 """`node` and the questions for one thing; the one rule: what is missing, archived or another's is the same null."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from domain.principals import Principal, Role
 from domain.text import encode_node_id
 from resolvers.node_ids import (
+    account_id,
     adjustment_id,
     channel_id,
     item_id,
@@ -147,7 +150,7 @@ async def test_a_level_that_ended_answers_null(desk: Desk) -> None:
 async def test_an_adjustment_of_another_account_answers_null(desk: Desk) -> None:
     payload = await desk.adjust("adjustment { id }", sku=MUG, adjustments=[delta(EAST, -2)], idempotencyKey="sale")
     id = payload["adjustment"]["id"]
-    other = desk.of("other")
+    other = replace(desk, principal=Principal(account="other", name="other's clerk", role=Role.BACKOFFICE))
     assert await node_of(other, id) is None
     by_id = "query q($id: ID!) { adjustment(id: $id) { id } }"
     by_key = "query q($key: String!) { adjustment(idempotencyKey: $key) { id } }"
@@ -158,6 +161,20 @@ async def test_an_adjustment_of_another_account_answers_null(desk: Desk) -> None
     for unknown in ("nope", "", "SALE", "a\0b", "x" * 5000):
         assert await desk.ask(by_key, key=unknown) == {"adjustment": None}
         assert await desk.ask(by_id, id=unknown) == {"adjustment": None}
+
+
+async def test_an_administrator_has_the_adjustment_of_any_account(desk: Desk) -> None:
+    payload = await desk.adjust("adjustment { id }", sku=MUG, adjustments=[delta(EAST, -2)], idempotencyKey="sale")
+    id = payload["adjustment"]["id"]
+    chief = desk.of("other")
+    expected = {"__typename": "InventoryAdjustment", "id": id, "idempotencyKey": "sale", "movements": [{"delta": -2}]}
+    assert await node_of(chief, id) == expected
+    assert await chief.ask("query q($id: ID!) { adjustment(id: $id) { id } }", id=id) == {"adjustment": {"id": id}}
+    by_key = 'query q($account: ID) { adjustment(idempotencyKey: "sale", accountId: $account) { id } }'
+    # A key without an account is the caller's own.
+    assert await chief.ask(by_key) == {"adjustment": None}
+    for account in ("local", account_id("local")):
+        assert await chief.ask(by_key, account=account) == {"adjustment": {"id": id}}
 
 
 @pytest.mark.parametrize(

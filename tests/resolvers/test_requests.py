@@ -59,16 +59,17 @@ def first_field(text: str) -> FieldNode:
 
 def test_long_documents_are_remembered_nowhere() -> None:
     """Given a document of unusual length, then neither it nor what was compiled for it is kept."""
-    query = build_schema()._schema.query_type
+    core = build_schema()._schema
+    query = core.query_type
     assert query is not None
     kind = query.fields["node"].type
     padding = "#" + "x" * CACHED_DOCUMENT_CHARACTERS_MAX
     documents, completions = DocumentCache(documents_max=2), CompiledCompletions(documents_max=2)
     for number in range(5):
-        documents.document(f"{{ a{number} }} {padding}")
+        documents.validation_errors(documents.document(f"{{ a{number}: __typename }} {padding}"), core)
         assert completions.get(first_field(f"{{ a{number} }} {padding}"), kind) is None
     assert (len(documents._known), len(completions._by_document)) == (0, 0)
     for number in range(5):
-        documents.document(f"{{ a{number} }}")
+        documents.validation_errors(documents.document(f"{{ a{number}: __typename }}"), core)
         completions.get(first_field(f"{{ a{number} }}"), kind)
     assert (len(documents._known), len(completions._by_document)) == (2, 2)

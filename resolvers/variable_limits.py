@@ -1,0 +1,40 @@
+"""Limits on variables; the rule: what no command takes is refused before it is converted, entry by entry.
+
+The largest body holds half a million entries, and to convert them holds up every other caller for as long as it takes.
+Somewhat more than is ever accepted passes, so that honest mistakes are answered by those who know the argument.
+"""
+
+from typing import Any
+
+from graphql import GraphQLError
+
+from resolvers.error_codes import ErrorCode
+from resolvers.errors import refused_request
+
+LIST_ENTRIES_MAX = 1000
+"""How long one list may be; every list of the schema ends at 250."""
+ALL_ENTRIES_MAX = 5000
+"""How many entries all lists of one request may have together."""
+
+
+def check_variables(variables: dict[str, Any]) -> None:
+    """Raise GraphQLError when the variables hold more list entries than a request may."""
+    entries = 0
+    waiting: list[Any] = [variables]
+    while waiting:
+        value = waiting.pop()
+        if type(value) is list:
+            entries += len(value)
+            if len(value) > LIST_ENTRIES_MAX or entries > ALL_ENTRIES_MAX:
+                raise _too_many()
+            waiting += [one for one in value if type(one) is list or type(one) is dict]
+        elif type(value) is dict:
+            waiting += [one for one in value.values() if type(one) is list or type(one) is dict]
+
+
+def _too_many() -> GraphQLError:
+    message = (
+        f"A list of the variables has more than {LIST_ENTRIES_MAX} entries, or all lists together have more than "
+        f"{ALL_ENTRIES_MAX}; send several requests."
+    )
+    return refused_request(message, code=ErrorCode.BAD_USER_INPUT)

@@ -1,0 +1,58 @@
+"""The error file; the one rule: what was refused stands in it as it was, and mended it is imported as it is."""
+
+from domain.csv_records import CsvRecord, lines_of
+from domain.file_columns import FileKind, Table, open_table
+from domain.file_errors import error_text, is_error_header
+from domain.files import (
+    RowCommand,
+    RowResult,
+    RowStatus,
+    row_from,
+)
+from domain.rejections import Refused, Rejection, RejectionCode
+from tests.domain.given import COMMAND_ID
+from tests.domain.rows import RUN, rows_of
+
+
+def test_error_file_holds_the_refused_rows_as_they_were() -> None:
+    """Given refused rows, then each stands with its reasons; mended, the file is read as one of the same kind."""
+    text = 'sku;location;error_row;on_hand\n=A;L;1;x\nB;M;2;3\n"C\nD;N\n'
+    opened = open_table(FileKind.LEVELS, lines_of(text))
+    assert not isinstance(opened, Refused)
+    table, records = opened
+    results = []
+    for record in records:
+        row = row_from(table, record, run=RUN, new_id=lambda: COMMAND_ID)
+        rejections = row.rejections if isinstance(row, Refused) else ()
+        results.append(RowResult(record=record, status=RowStatus.REFUSED, rejections=rejections))
+    errors = error_text(table, results)
+    assert errors == (
+        "sku;location;on_hand;error_row;error_code;error_column;error_message\r\n"
+        "=A;L;x;2;INVALID_INPUT;on_hand;\"''x' is no whole number; write digits only, such as 12.\"\r\n"
+        f'"""C";;;4;INVALID_INPUT;;{results[2].rejections[0].message}\r\n'
+        'D;N;;5;INVALID_INPUT;;"The row has 2 cells, the header 4 columns; write every delimiter, for empty cells '
+        'too."\r\n'
+    )
+    assert is_error_header(errors.splitlines()[0])
+    mended = rows_of(FileKind.LEVELS, errors.replace("L;x", "L;7"))
+    assert isinstance(mended[0], RowCommand)
+    assert mended[0].record.row == 2
+
+
+def test_error_file_tells_each_reason_and_column_once() -> None:
+    """Given several reasons of one row, then they share its line, and none of them is a formula."""
+    table = Table(kind=FileKind.ITEMS, delimiter=",", columns=("sku", "name"))
+    reasons = tuple(
+        Rejection(code=RejectionCode.INVALID_INPUT, message=message, field=field)
+        for message, field in (("=Bad.", ("sku",)), ("=Bad.", ("name",)), ("Worse.", ("sku",)))
+    )
+    result = RowResult(record=CsvRecord(row=9, cells=("A", "B")), status=RowStatus.REFUSED, rejections=reasons)
+    text = error_text(table, [result])
+    assert text is not None
+    assert text.splitlines()[1] == "A,B,9,INVALID_INPUT,sku|name,'=Bad. Worse."
+
+
+def test_no_error_file_without_a_refusal() -> None:
+    table = Table(kind=FileKind.ITEMS, delimiter=",", columns=("sku",))
+    assert error_text(table, [RowResult(record=CsvRecord(row=2, cells=("A",)), status=RowStatus.APPLIED)]) is None
+    assert not is_error_header("sku,name\r\n")
