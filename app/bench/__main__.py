@@ -15,6 +15,7 @@ Seconds = Annotated[float, typer.Option(min=0.5, max=3600, help="How long each w
 Connections = Annotated[int, typer.Option(min=1, max=10_000, help="Each has one request in flight.")]
 Skus = Annotated[int, typer.Option(min=1, max=100_000, help="How many SKUs the load is spread over.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the whole report to this file.")]
+Key = Annotated[bool, typer.Option(help="Whether every request is sent with an API key.")]
 Directory = Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="Where the ledger's file is made.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure a gateway over HTTP.")
@@ -33,9 +34,10 @@ def adjust(
     skus: Skus = 1000,
     json: JsonFile = None,
     directory: Directory = None,
+    key: Key = True,  # Typer makes --key and --no-key of it
 ) -> None:
     """Durable two-location adjustments on SQLite, idempotent: over all SKUs, then on one; then the audit."""
-    options = BenchOptions(seconds=seconds, connections=connections, skus=skus, directory=directory)
+    options = BenchOptions(seconds=seconds, connections=connections, skus=skus, directory=directory, uses_key=key)
     _run(bench_adjust, options, json)
 
 
@@ -46,9 +48,10 @@ def read(
     skus: Skus = 1000,
     json: JsonFile = None,
     directory: Directory = None,
+    key: Key = True,  # Typer makes --key and --no-key of it
 ) -> None:
     """Availability of 5 random SKUs at 3 locations, with all fields; then the audit."""
-    options = BenchOptions(seconds=seconds, connections=connections, skus=skus, directory=directory)
+    options = BenchOptions(seconds=seconds, connections=connections, skus=skus, directory=directory, uses_key=key)
     _run(bench_read, options, json)
 
 

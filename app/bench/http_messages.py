@@ -13,12 +13,17 @@ class MessageError(ValueError):
     """The peer sent something that cannot be framed by Content-Length alone."""
 
 
-def encode_post(*, port: int, path: str, body: bytes) -> bytes:
-    """One whole POST request to the loopback address, ready to be written to a socket."""
+def encode_post(*, port: int, path: str, body: bytes, token: str | None = None) -> bytes:
+    """One whole POST request to the loopback address, ready to be written to a socket.
+
+    `token` is the API key that it is sent with.
+    """
+    credential = "" if token is None else f"Authorization: Bearer {token}\r\n"
     head = (
         f"POST {path} HTTP/1.1\r\n"
         f"Host: 127.0.0.1:{port}\r\n"
         f"Accept: {ACCEPT}\r\n"
+        f"{credential}"
         "Content-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n"
         "\r\n"

@@ -30,6 +30,7 @@ class LoadPlan:
     connections: int = 64
     warm_up_seconds: float = 2.0
     measured_seconds: float = 10.0
+    token: str | None = None
     skus: int = 1000
     requests_max: int = 200_000
     seed: int = 1

@@ -33,12 +33,16 @@ class BenchError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchOptions:
-    """What the user chose. `directory` is where the ledger's file is made; None is the system's own."""
+    """What the user chose. `directory` is where the ledger's file is made; None is the system's own.
+
+    With `uses_key` the gateway has a key, and every request is sent with it.
+    """
 
     seconds: float
     connections: int
     skus: int
     directory: Path | None = None
+    uses_key: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +101,10 @@ def _bench_gateway(name: str, options: BenchOptions, workloads: Sequence[Workloa
     with tempfile.TemporaryDirectory(prefix="stockgate-bench-", dir=options.directory) as directory:
         found = probe(Path(directory))
         settings = {"STOCKGATE_DATABASE_URL": f"sqlite+aiosqlite:///{directory}/ledger.sqlite3"}
+        token = _create_key(settings) if options.uses_key else None
         with _gateway(Path(directory), settings) as server:
-            _set_up(server.port, options.skus)
-            measured = [_measure(server, options, workload) for workload in workloads]
+            _set_up(server.port, options.skus, token)
+            measured = [_measure(server, options, workload, token) for workload in workloads]
             server.stop(deadline_seconds=STOP_SECONDS_MAX)
         audit = _audit(settings)
     return BenchReport(
@@ -110,6 +115,20 @@ def _bench_gateway(name: str, options: BenchOptions, workloads: Sequence[Workloa
         audit_exit_code=audit.returncode,
         audit_output=(audit.stdout + audit.stderr).strip(),
     )
+
+
+def _create_key(settings: dict[str, str]) -> str:
+    done = subprocess.run(
+        stockgate_command("keys", "create", "--account", "bench", "--role", "BACKOFFICE"),
+        env=clean_environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=READY_SECONDS_MAX,
+        check=False,
+    )
+    if done.returncode:
+        raise BenchError(f"no key could be created:\n{done.stderr}")
+    return done.stdout.strip()
 
 
 def _audit(settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -134,8 +153,8 @@ def _gateway(directory: Path, settings: dict[str, str]) -> Iterator[ServerProces
         yield server
 
 
-def _set_up(port: int, skus: int) -> None:
-    for stage in setup_stages(port, skus):
+def _set_up(port: int, skus: int, token: str | None) -> None:
+    for stage in setup_stages(port, skus, token=token):
         figures = asyncio.run(
             run_load(
                 stage,
@@ -150,7 +169,7 @@ def _set_up(port: int, skus: int) -> None:
             raise BenchError("the set-up was refused:\n" + "\n".join(figures.failure_examples))
 
 
-def _measure(server: ServerProcess, options: BenchOptions, workload: Workload) -> LoadFigures:
+def _measure(server: ServerProcess, options: BenchOptions, workload: Workload, token: str | None = None) -> LoadFigures:
     server_core, generator_core = cores_apart()
     warm_up_seconds = min(2.0, options.seconds / 4)
     plan = LoadPlan(
@@ -159,6 +178,7 @@ def _measure(server: ServerProcess, options: BenchOptions, workload: Workload) -
         connections=options.connections,
         warm_up_seconds=warm_up_seconds,
         measured_seconds=options.seconds,
+        token=token,
         skus=options.skus,
         requests_max=int((warm_up_seconds + options.seconds) * REQUESTS_PER_SECOND_MAX),
         key_prefix=f"bench-{workload.name.lower()}",

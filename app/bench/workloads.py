@@ -41,10 +41,10 @@ def sku_name(number: int) -> str:
     return f"BENCH-{number:06d}"
 
 
-def encode_graphql(port: int, query: str, variables: Mapping[str, Any]) -> bytes:
-    """One GraphQL request as bytes for the wire."""
+def encode_graphql(port: int, query: str, variables: Mapping[str, Any], *, token: str | None = None) -> bytes:
+    """One GraphQL request as bytes for the wire, sent with the API key `token`."""
     body = json.dumps({"query": query, "variables": variables}, separators=(",", ":")).encode()
-    return encode_post(port=port, path=GRAPHQL_PATH, body=body)
+    return encode_post(port=port, path=GRAPHQL_PATH, body=body, token=token)
 
 
 def make_requests(plan: LoadPlan) -> Requests:
@@ -61,7 +61,7 @@ def make_requests(plan: LoadPlan) -> Requests:
             assert_never(plan.workload)
 
 
-def setup_stages(port: int, skus: int) -> Sequence[Requests]:
+def setup_stages(port: int, skus: int, *, token: str | None = None) -> Sequence[Requests]:
     """What must be sent, stage after stage, before a workload can run; the order is that of the references."""
     numbers = range(skus)
     chunks = [numbers[begin : begin + ENTRIES_PER_REQUEST] for begin in range(0, skus, ENTRIES_PER_REQUEST)]
@@ -74,7 +74,7 @@ def setup_stages(port: int, skus: int) -> Sequence[Requests]:
     )
     return [
         Requests(
-            encoded=[encode_graphql(port, query, variables) for query, variables in stage],
+            encoded=[encode_graphql(port, query, variables, token=token) for query, variables in stage],
             repeated=False,
             expected=NO_USER_ERRORS,
         )
@@ -95,7 +95,7 @@ def _adjust_request(plan: LoadPlan, chance: random.Random, *, number: int) -> by
         "adjustments": [{"locationId": location, "delta": -chance.randint(1, 9)} for location in LOCATIONS[:2]],
         "idempotencyKey": f"{plan.key_prefix}-{number:08d}",
     }
-    return encode_graphql(plan.port, documents.ADJUST, {"input": value})
+    return encode_graphql(plan.port, documents.ADJUST, {"input": value}, token=plan.token)
 
 
 def _read_requests(plan: LoadPlan) -> Requests:
@@ -104,7 +104,7 @@ def _read_requests(plan: LoadPlan) -> Requests:
     encoded = []
     for _ in range(READS_DISTINCT):
         skus = [sku_name(number) for number in chance.sample(range(plan.skus), skus_per_read)]
-        encoded.append(encode_graphql(plan.port, documents.AVAILABILITY, {"skus": skus}))
+        encoded.append(encode_graphql(plan.port, documents.AVAILABILITY, {"skus": skus}, token=plan.token))
     # A null entry of the list stands for a SKU that was not found; null fields follow a colon instead.
     forbidden = (b'"errors"', b"[null", b",null")
     return Requests(encoded=encoded, repeated=True, expected=b'"onHand":', forbidden=forbidden)
