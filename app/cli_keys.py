@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, TypeVar
 
 import typer
-from rich.markup import escape
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from app.cli_common import bring_up_to_date, console, fail, read_settings

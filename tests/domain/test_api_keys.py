@@ -166,7 +166,7 @@ class TestRotate:
 
     @pytest.mark.parametrize("is_ending", [False, True])
     def test_the_successor_is_made_for_as_long_as_the_old_key_was(self, is_ending: bool) -> None:
-        """Given a key, when it is rotated without an end, then the new one lasts as long as the old one was made for."""
+        """Given a key, when it is rotated, then the new one lasts as long as the old one was made for."""
         old = api_key(expires_at=NOW + HOUR if is_ending else None)
         state = given(account(), old).after(rotate(), by=CHIEF, at=NOW).state
         ends_at = NOW + (NOW + HOUR - old.created_at) if is_ending else None
