@@ -13,7 +13,7 @@ from graphql import GraphQLError
 from app.storage.documents import TrustedDocument
 from domain.text import is_code
 from resolvers.persisted import HASH_PREFIX, KEY_CHARACTERS_MAX, digest_of
-from resolvers.schema import Schema
+from resolvers.served_schema import Schema
 
 APOLLO_FORMAT = "apollo-persisted-query-manifest"
 APOLLO_VERSION = 1

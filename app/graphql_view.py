@@ -47,7 +47,7 @@ from app.settings import Settings
 from domain.ports import InfrastructureError
 from resolvers.context import RequestContext
 from resolvers.error_codes import ErrorCode
-from resolvers.schema import Schema
+from resolvers.served_schema import Schema
 
 CONNECTION_INIT_DEADLINE = timedelta(seconds=5)
 MS = 1000.0

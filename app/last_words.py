@@ -106,7 +106,9 @@ class WebSocketWithLastWords(WebSocketsSansIOProtocol):
         self.close_sent = True
         self.let_through()
         self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
-        self.transport.resume_reading()
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of what refers to itself, so that nothing of the connection waits for garbage collection."""

@@ -77,14 +77,15 @@ class ErrorPresentation(SchemaExtension):
     def on_operation(self) -> Iterator[None]:
         """Present the errors of a query or mutation."""
         yield
-        self._present(self.execution_context.result)
+        self.present(self.execution_context.result)
 
     def on_stream_result(self, result: object) -> Iterator[None]:
         """Present the errors of one message of a subscription."""
-        self._present(result)
+        self.present(result)
         yield
 
-    def _present(self, result: object) -> None:
+    def present(self, result: object) -> None:
+        """Present the errors of a result, if it has any."""
         if not isinstance(result, ExecutionResult | StrawberryResult) or not result.errors:
             return
         code = ErrorCode.BAD_USER_INPUT if self.is_document_valid else ErrorCode.GRAPHQL_VALIDATION_FAILED

@@ -208,26 +208,37 @@ class CachedDocuments(SchemaExtension):
 
     def on_parse(self) -> Iterator[None]:
         """Take the document from the cache. Raises GraphQLError when there is none in the text."""
-        text = self.execution_context.query
-        if text:
-            self._known = self._cache.document(text)
-            self.execution_context.graphql_document = self._known.document
+        self.find()
         yield
 
     async def on_validate(self) -> AsyncIterator[None]:
         """Take the validation's result from the cache, and let the gates and the meter decide on a valid document."""
-        if self._known is not None:
-            self.execution_context.pre_execution_errors = await self._refusals(self._known)
+        self.execution_context.pre_execution_errors = await self.refusals()
         yield
 
     async def on_execute(self) -> AsyncIterator[None]:
         """Settle what was charged, once the operation has been executed; what was broken off is paid in full."""
         yield
+        await self.settle()
+
+    def find(self) -> KnownDocument | None:
+        """Find the request's document; None without a text. Raises GraphQLError when there is none in the text."""
+        text = self.execution_context.query
+        if text:
+            self._known = self._cache.document(text)
+            self.execution_context.graphql_document = self._known.document
+        return self._known
+
+    async def settle(self) -> None:
+        """Settle what was charged by what the operation came to."""
         if self._charge is not None:
             await self._charge.settle(self.execution_context)
 
-    async def _refusals(self, known: KnownDocument) -> list[GraphQLError]:
-        context = self.execution_context
+    async def refusals(self) -> list[GraphQLError]:
+        """Return why the document that was found is not run; what it may cost is charged when it is."""
+        context, known = self.execution_context, self._known
+        if known is None:
+            return []
         errors = self._cache.validation_errors(known, context.schema._schema)
         if errors:
             return errors

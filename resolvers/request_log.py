@@ -5,6 +5,7 @@ A query or mutation is told once, at its end; a subscription at its start and at
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -61,7 +62,13 @@ class RequestLog(SchemaExtension):
     _last_code: str | None = None
 
     def on_operation(self) -> Iterator[None]:
-        """Tell of the operation when it has ended, however it did."""
+        """Tell of the operation when it has ended."""
+        with self.telling():
+            yield
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Tell of the operation that runs in this context when it has ended, however it did."""
         services = getattr(self.execution_context.context, "services", None)
         if services is None or services.observe is None:
             yield

@@ -4,10 +4,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 import strawberry
-from graphql import GraphQLError
-from strawberry.extensions.runner import SchemaExtensionsRunner
-from strawberry.types import ExecutionContext
-from strawberry.types.execution import PreExecutionError
 
 from domain.text import decode_node_id
 from resolvers import node_ids
@@ -29,6 +25,7 @@ from resolvers.permissions import PermissionGate, may_see_node
 from resolvers.persisted import PersistedDocuments, Trust
 from resolvers.places import Node, PlaceQueries, load_channel, load_location
 from resolvers.request_log import RequestLog
+from resolvers.served_schema import Road, Schema
 from resolvers.stock import LedgerQueries, load_adjustment, load_level
 from resolvers.stock_changes import StockMutations
 from resolvers.subscriptions import StockSubscriptions
@@ -80,29 +77,6 @@ class Subscription(StockSubscriptions):
     """All subscriptions."""
 
 
-class Schema(strawberry.Schema):
-    """The schema; what goes wrong is logged where it is presented, with its correlation id."""
-
-    documents: DocumentCache
-    persisted: PersistedDocuments
-    subgraph_sdl: str = ""
-    """What a federation router composes."""
-
-    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Log nothing here: most errors are the caller's own, and the others have been logged."""
-
-    async def _prepare_operation_async(
-        self, context: ExecutionContext, extensions_runner: SchemaExtensionsRunner
-    ) -> PreExecutionError | None:
-        """Prepare an operation. A refusal that an extension raises is answered like one of the parser's own."""
-        try:
-            await self.persisted.find(context)
-            return await super()._prepare_operation_async(context, extensions_runner)
-        except GraphQLError as error:
-            context.pre_execution_errors = [error]
-            return PreExecutionError(data=None, errors=[error])
-
-
 def build_schema(
     *,
     is_federated: bool = True,
@@ -124,6 +98,14 @@ def build_schema(
     executor: type[Any] = compiling_executor()
     if hides_suggestions:
         executor = type("QuietExecutor", (HidesSuggestions, executor), {})
+
+    def road() -> Road:
+        return (
+            RequestLog(),
+            ErrorPresentation(errors_max=limits.errors_max),
+            CachedDocuments(documents, gates=all_gates, meter=meter),
+        )
+
     schema = Schema(
         query=FederatedQuery if is_federated else Query,
         mutation=Mutation,
@@ -137,6 +119,7 @@ def build_schema(
             lambda: CachedDocuments(documents, gates=all_gates, meter=meter),
         ],
     )
+    schema.road = road
     schema.documents = documents
     schema.persisted = PersistedDocuments(trust=trust)
     if is_federated:

@@ -13,7 +13,8 @@ from resolvers.cost_plan import SELECTIONS_MAX, CostPlan, TooManySelections, com
 from resolvers.document_limits import DocumentLimits, parse_within
 from resolvers.execution import KnownDocument
 from resolvers.introspection_cost import IntrospectionCosts
-from resolvers.schema import Schema, build_schema
+from resolvers.schema import build_schema
+from resolvers.served_schema import Schema
 from tests.resolvers.desk import CORRELATION_ID, CUP, EAST, MUG, WEST, Answer, Desk, delta
 
 LARGE = DocumentLimits(

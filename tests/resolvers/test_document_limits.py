@@ -16,7 +16,8 @@ from resolvers.execution import (
     DocumentCache,
     KnownDocument,
 )
-from resolvers.schema import Schema, build_schema
+from resolvers.schema import build_schema
+from resolvers.served_schema import Schema
 from tests.resolvers import documents
 from tests.resolvers.desk import CORRELATION_ID, Desk
 

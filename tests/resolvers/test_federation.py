@@ -9,7 +9,8 @@ from graphql import GraphQLObjectType, parse
 
 from app.schema_file import printed_schema
 from domain.principals import Principal, Role, Scope
-from resolvers.schema import Schema, build_schema
+from resolvers.schema import build_schema
+from resolvers.served_schema import Schema
 from tests.resolvers.desk import CUP, EAST, MUG, TILL, WEB, Desk
 from tests.resolvers.test_statement_counts import SKUS, cost_of, warehouse, warehouse_file
 
