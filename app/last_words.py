@@ -36,6 +36,7 @@ class HttpWithLastWords(HttpToolsProtocol):
     """HTTP/1.1, whose scope holds a function that lets the rest of a response past a full buffer."""
 
     linger_seconds = LINGER_SECONDS
+    _is_left = False
 
     def on_message_begin(self) -> None:
         """Begin a request's scope."""
@@ -45,10 +46,17 @@ class HttpWithLastWords(HttpToolsProtocol):
 
     def let_through(self) -> None:
         """Take what is still sent, however much waits; give the connection up when nobody reads it for a while."""
+        self._is_left = True
         # Another request on this connection could be met by the giving up that was meant for this one.
         self.cycle.keep_alive = False
         self.flow.resume_writing()
         give_up_later(self.loop, self.transport, seconds=self.linger_seconds)
+
+    def shutdown(self) -> None:
+        """Stop with the server, which does not wait for those who do not read."""
+        super().shutdown()
+        if self._is_left:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of what refers to itself, so that nothing of the connection waits for garbage collection."""
@@ -60,6 +68,7 @@ class WebSocketWithLastWords(WebSocketsSansIOProtocol):
     """A WebSocket, whose scope holds a function that lets the last messages past a full buffer."""
 
     linger_seconds = LINGER_SECONDS
+    _is_left = False
     _is_overdue = False
 
     async def run_asgi(self) -> None:
@@ -70,6 +79,7 @@ class WebSocketWithLastWords(WebSocketsSansIOProtocol):
 
     def let_through(self) -> None:
         """Take what is still sent, however much waits; give the connection up when nobody reads it for a while."""
+        self._is_left = True
         # Closed at once, with a pong unread, it would be reset, and lose what the client has not read yet.
         self.close_timeout = self.linger_seconds
         self.writable.set()
@@ -109,6 +119,12 @@ class WebSocketWithLastWords(WebSocketsSansIOProtocol):
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
+
+    def shutdown(self) -> None:
+        """Stop with the server, which does not wait for those who do not read."""
+        super().shutdown()
+        if self._is_left:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of what refers to itself, so that nothing of the connection waits for garbage collection."""
