@@ -7,6 +7,7 @@ believed for a second: whoever is revoked is out a second later, and a busy key 
 import base64
 import hashlib
 import hmac
+import logging
 import os
 import time
 from collections import OrderedDict
@@ -19,6 +20,8 @@ from domain.account_records import Account, ApiKey, Credential, principal_of
 from domain.ports import Reads
 from domain.principals import LOCAL_PRINCIPAL, Principal, Scope
 from resolvers.loaders import SharedLoader
+
+logger = logging.getLogger("stockgate.authentication")
 
 KEY_PREFIX = "sgk"
 KEY_ID_BYTES = 8
@@ -157,6 +160,7 @@ class Authenticator:
     async def _by_token(self, verified: VerifiedToken) -> Principal:
         (account,) = await self._reads.accounts([verified.account])
         if account is None or self._now() >= verified.expires_at:
+            logger.info("a token was refused: it has expired, or there is no account %r", verified.account)
             raise Unauthenticated(UNKNOWN_CREDENTIAL)
         return Principal(
             account=account.code,

@@ -28,6 +28,7 @@ MS = 1000.0
 STREAM_WANTED = "A subscription is answered as a stream: send Accept: text/event-stream, or use a WebSocket."
 
 STATUSES: Final[Mapping[str, HTTPStatus]] = {
+    ErrorCode.BAD_REQUEST: HTTPStatus.BAD_REQUEST,
     ErrorCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
     ErrorCode.FORBIDDEN: HTTPStatus.FORBIDDEN,
     ErrorCode.THROTTLED: HTTPStatus.TOO_MANY_REQUESTS,

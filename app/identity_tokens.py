@@ -5,6 +5,7 @@ here, so that nobody can grant themselves a role at the provider. Signatures and
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ import jwt
 from app.authentication import UNKNOWN_CREDENTIAL, Unauthenticated, VerifiedToken
 from domain.ports import Unavailable
 from domain.principals import Scope
+
+logger = logging.getLogger("stockgate.authentication")
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Signatures only: a shared secret or no signature at all is refused whatever the token's header says."""
@@ -70,6 +73,8 @@ class IdentityTokens:
             return self._read(claims)
         # Claims that are no numbers, or too large ones, come as plain errors of Python.
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as error:
+            # The caller is told nothing that helps in guessing; the operator is told the reason.
+            logger.info("a token was refused: %s", error)
             raise Unauthenticated(UNKNOWN_CREDENTIAL) from error
 
     async def _key_of(self, token: str) -> jwt.PyJWK:
@@ -87,6 +92,7 @@ class IdentityTokens:
                 return await asyncio.to_thread(self._keys.get_signing_key, key_id)
         # What the provider answers may be no keys, or no JSON; its connection may break while it answers.
         except (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, ValueError, OSError) as error:
+            logger.warning("the identity provider's keys cannot be had from %s: %s", self._provider.keys_url, error)
             self._silent_until = time.monotonic() + RETRY_AFTER_MS / 1000
             raise Unavailable(SILENT_PROVIDER, retry_after_ms=RETRY_AFTER_MS) from error
 
@@ -129,4 +135,5 @@ def _codes(claims: Mapping[str, object], name: str) -> frozenset[str] | None:
     claim = claims[name]
     if isinstance(claim, list) and all(isinstance(one, str) for one in claim):
         return frozenset(claim)
+    logger.info("the claim %s is no list of codes, so the token sees none", name)
     return frozenset()

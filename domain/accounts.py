@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TypedDict, assert_never
 
 from domain.account_records import Account, ApiKey
-from domain.principals import EVERYTHING, LOCAL_ACCOUNT, Principal, Role, Scope
+from domain.principals import EVERYTHING, Principal, Role, Scope
 from domain.records import active, channel_not_found, location_not_found
 from domain.rejections import FieldPath, Refused, Rejection, RejectionCode, first_refused, refuse
 from domain.state import Selectors, State
@@ -355,8 +355,6 @@ def _malformed_new_code(code: str) -> Iterator[Rejection]:
     yield from new_code_problems(code, field=("code",), what="The account code")
     if len(code) > ACCOUNT_CODE_LENGTH_MAX:
         yield _invalid(f"The account code is longer than {ACCOUNT_CODE_LENGTH_MAX} characters.", field=("code",))
-    if code == LOCAL_ACCOUNT:
-        yield _invalid(f"{LOCAL_ACCOUNT!r} is the gateway's own account; choose another code.", field=("code",))
 
 
 def _malformed_scope(scope: Scope) -> Iterator[Rejection]:

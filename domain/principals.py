@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 LOCAL_ACCOUNT = "local"
+"""Who sent what was sent before there were keys; an account of this code goes on with its idempotency keys."""
 
 
 class Role(StrEnum):

@@ -103,17 +103,16 @@ class TestCreate:
             ("e\x00rp", 1),
             ("x" * (ACCOUNT_CODE_LENGTH_MAX + 1), 1),
             ("x" * 256, 2),
-            ("local", 1),
             (encode_node_id("Account", "erp"), 1),
         ],
     )
     def test_a_code_that_cannot_be_is_refused(self, code: str, problems: int) -> None:
-        """Given nothing, when the code is malformed, too long, an id, or the gateway's own, then it is refused."""
+        """Given nothing, when the code is malformed, too long, or an id, then it is refused."""
         given().when(create(code), by=CHIEF).then_refused(INVALID_INPUT, *["code"] * problems)
 
     def test_the_longest_code_and_an_id_of_another_program_are_codes(self) -> None:
         """Given nothing, when the code is as long as may be, or looks like an id of others, then it is taken."""
-        for code in ("x" * ACCOUNT_CODE_LENGTH_MAX, encode_node_id("Shop", "erp"), "LOCAL"):
+        for code in ("x" * ACCOUNT_CODE_LENGTH_MAX, encode_node_id("Shop", "erp"), "LOCAL", "local"):
             begun = replace(account(code), created_at=NOW, updated_at=NOW)
             given().when(create(code), by=CHIEF).then(AccountChanged(account=begun, changed_by="office/chief"))
 

@@ -167,7 +167,6 @@ async def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path)
         (["create", "--account", "office", "--channel", "shop"], "There is no channel 'shop'; check the code or"),
         (["create", "--account", "new", "--role", "admin", "--channel", "shop"], "✗ There is no channel 'shop'; check"),
         (["create", "--account", "office", "--location", "X"], "There is no location 'X'; check the code or create"),
-        (["create", "--account", "local", "--role", "admin"], "'local' is the gateway's own account; choose another"),
         (["create", "--account", "office", "--name", "x" * 501], "The name has 501 characters; shorten it to"),
         (["create", "--account", "office", "--days", "0"], "Invalid value for '--days'"),
         (["create", "--account", "new", "--role", "king"], "Invalid value for '--role'"),
