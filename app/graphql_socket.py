@@ -21,7 +21,7 @@ from strawberry.types import ExecutionResult
 
 from app.authentication import Authenticator, Unauthenticated
 from app.bootstrap import Gateway
-from app.graphql_stream import is_no_answer, still_current, too_slow
+from app.graphql_stream import Credential, is_no_answer, too_slow
 from app.last_words import TRY_AGAIN_LATER, last_words_of
 from app.operation_requests import OperationRequest, operation_request
 from app.socket_messages import fault_of
@@ -139,6 +139,7 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
 
     websocket: ExactJson
     _watch: "asyncio.Task[None] | None" = None
+    _credential: Credential | None = None
 
     async def handle_message(self, message: Any) -> None:
         """Serve one message, or close the socket when it breaks the protocol's form."""
@@ -172,7 +173,10 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
     async def handle_ping(self, message: Any) -> None:
         """Answer with the payload that came."""
         payload = message.get("payload")
-        await self.send_message({"type": "pong"} if payload is None else {"type": "pong", "payload": payload})
+        try:
+            await self.send_message({"type": "pong"} if payload is None else {"type": "pong", "payload": payload})
+        except orjson.JSONEncodeError:
+            await self.handle_invalid_message("The payload nests deeper than can be echoed")
 
     async def handle_subscribe(self, message: Any) -> None:
         """Begin an operation."""
@@ -182,6 +186,10 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
             return
         if id in self.operations:
             await self.websocket.close(ID_IN_USE, f"Subscriber for {id} already exists")
+            return
+        # As for a request of its own: who is revoked changes nothing any more.
+        if self._credential is None or not await self._credential.is_in_force():
+            await self.websocket.close(FORBIDDEN, "Forbidden")
             return
         operation = SocketOperation(self, id, operation_request(message["payload"]))
         self.operations[id] = operation
@@ -204,6 +212,8 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
                 operation_name=operation.operation_name,
                 operation_extensions=cast(SocketOperation, operation).extensions,
             )
+            # They have been taken over; a subscription lives long, and what it does not use is not held for it.
+            operation.variables, cast(SocketOperation, operation).extensions = None, None
             async with aclosing(cast(Any, results)):
                 if await self._has_sent_all(operation, results):
                     await operation.send_operation_message({"id": operation.id, "type": "complete"})
@@ -236,20 +246,25 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
             principal=principal,
             correlation_id=self.websocket.ws.state.correlation_id,
         )
-        is_current = partial(self._authenticator.is_current, authorization, principal)
-        self._watch = asyncio.create_task(self._close_when_ended(is_current))
+        self._credential = Credential(partial(self._authenticator.is_current, authorization, principal))
+        self._watch = asyncio.create_task(self._close_when_ended(self._credential))
         self._watch.add_done_callback(self._task_done)
         await self.send_message({"type": "connection_ack"})
         self.connection_acknowledged = True
 
-    async def _close_when_ended(self, is_current: Any) -> None:
+    async def _close_when_ended(self, credential: Credential) -> None:
         """Close the socket once the credential that opened it is no longer in force."""
         seconds = self._gateway.settings.credential_check_ms / MS
-        is_in_force = True
-        while is_in_force:
-            await asyncio.sleep(seconds)
-            is_in_force = await still_current(is_current)
-        await self.websocket.close(FORBIDDEN, "Forbidden")
+        try:
+            is_in_force = True
+            while is_in_force:
+                await asyncio.sleep(seconds)
+                is_in_force = await credential.is_in_force()
+        except Exception:  # whatever it is, nobody is left in unwatched
+            logger.exception("a socket's credential could not be checked")
+            await self.websocket.close(TRY_AGAIN_LATER, "The credential cannot be checked now; connect again")
+        else:
+            await self.websocket.close(FORBIDDEN, "Forbidden")
 
     async def _has_sent_all(self, operation: Operation[RequestContext, None], results: Any) -> bool:
         """Send what comes; return whether the operation is complete, as against ended by an error or by us."""

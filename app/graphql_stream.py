@@ -6,6 +6,7 @@ credential that opened the stream is no longer in force.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ HEADERS: Final = {
     "x-accel-buffering": "no",
 }
 COMPLETE: Final = "event: complete\ndata: \n\n"
+UNCERTAIN_SECONDS_MAX: Final = 45.0
 CREDENTIAL_ENDED: Final = "The credential is no longer in force; connect again with another, after your last position."
 
 Results = AsyncGenerator[Any, None]
@@ -62,6 +64,7 @@ async def event_stream(
 ) -> AsyncGenerator[StreamEvent, None]:
     """Yield the events of one operation, keep-alives between them, and the word that ends them."""
     clock = asyncio.get_running_loop().time
+    credential = Credential(is_current)
     queue: asyncio.Queue[StreamEvent | None] = asyncio.Queue(maxsize=1)
     source = asyncio.create_task(_drain(results, queue))
     check_at = clock() + intervals.credential_check_seconds
@@ -71,7 +74,7 @@ async def event_stream(
             if event is None:
                 break
             if clock() >= check_at:
-                if not await still_current(is_current):
+                if not await credential.is_in_force():
                     yield StreamEvent(next_event(ended_credential()))
                     break
                 check_at = clock() + intervals.credential_check_seconds
@@ -83,12 +86,24 @@ async def event_stream(
             await source
 
 
-async def still_current(is_current: Callable[[], Awaitable[bool]]) -> bool:
-    """Return whether a credential is in force; while that cannot be found out, it is what it was."""
-    try:
-        return await is_current()
-    except InfrastructureError:
-        return True
+class Credential:
+    """The credential of a live socket or stream: whether it is still in force.
+
+    While that cannot be found out it is what it was, but not for longer than UNCERTAIN_SECONDS_MAX.
+    """
+
+    def __init__(self, is_current: Callable[[], Awaitable[bool]]) -> None:
+        self._is_current = is_current
+        self._confirmed_at = time.monotonic()
+
+    async def is_in_force(self) -> bool:
+        """Return whether whoever brought it is still let in, as the very same."""
+        try:
+            is_current = await self._is_current()
+        except InfrastructureError:
+            return time.monotonic() - self._confirmed_at < UNCERTAIN_SECONDS_MAX
+        self._confirmed_at = time.monotonic()
+        return is_current
 
 
 class EventStreamResponse:

@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final, Protocol, TypeVar, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
+
+from app.request_heads import HttpWithBoundedHead
 
 LAST_WORDS: Final = "stockgate.last_words"
 LINGER_SECONDS: Final = 60.0
@@ -32,7 +33,7 @@ class Writer(Protocol):
         ...
 
 
-class HttpWithLastWords(HttpToolsProtocol):
+class HttpWithLastWords(HttpWithBoundedHead):
     """HTTP/1.1, whose scope holds a function that lets the rest of a response past a full buffer."""
 
     linger_seconds = LINGER_SECONDS
@@ -76,6 +77,13 @@ class WebSocketWithLastWords(WebSocketsSansIOProtocol):
         scope = cast(MutableMapping[str, Any], self.scope)
         scope.setdefault("extensions", {})[LAST_WORDS] = self.let_through
         await super().run_asgi()
+
+    async def send(self, message: Any) -> None:
+        """Send one message of the application."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            # A handshake that was refused with an answer is complete; uvicorn would report it as a failure.
+            self.handshake_complete = True
 
     def let_through(self) -> None:
         """Take what is still sent, however much waits; give the connection up when nobody reads it for a while."""
@@ -135,9 +143,9 @@ class WebSocketWithLastWords(WebSocketsSansIOProtocol):
 Kind = TypeVar("Kind", HttpWithLastWords, WebSocketWithLastWords)
 
 
-def lingering(kind: type[Kind], *, seconds: float) -> type[Kind]:
-    """Return the protocol with another patience for clients that do not take their last words."""
-    return type(kind.__name__, (kind,), {"linger_seconds": seconds})
+def configured(kind: type[Kind], **limits: float) -> type[Kind]:
+    """Return the protocol with other limits than its own."""
+    return type(kind.__name__, (kind,), limits)
 
 
 def last_words_of(scope: MutableMapping[str, Any]) -> Callable[[], None]:

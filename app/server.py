@@ -1,18 +1,20 @@
 """The server process: uvicorn on one address, told to end its streams before it waits for them."""
 
 import gc
+import resource
 import signal
 import socket
 from collections.abc import Callable
 
 import uvicorn
 
-from app.last_words import HttpWithLastWords, WebSocketWithLastWords, lingering
+from app.last_words import HttpWithLastWords, WebSocketWithLastWords, configured
 from app.observability import configure_logging
 from app.settings import Settings
 from app.web import GatewayApp
 
 KEEP_ALIVE_SECONDS = 75
+FILES_BESIDES_CONNECTIONS = 256
 COLLECTION_THRESHOLDS = (10_000, 20, 50)
 
 
@@ -48,12 +50,19 @@ def serve(settings: Settings, *, on_listening: Callable[[], object], on_ready: C
         settle_memory()
         on_ready(address)
 
+    _allow_files(settings.connections_max + FILES_BESIDES_CONNECTIONS)
     app = GatewayApp(settings, on_ready=ready)
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=lingering(HttpWithLastWords, seconds=settings.linger_ms / 1000),
-        ws=lingering(WebSocketWithLastWords, seconds=settings.linger_ms / 1000),
+        http=configured(
+            HttpWithLastWords,
+            linger_seconds=settings.linger_ms / 1000,
+            head_bytes_max=settings.head_bytes_max,
+            head_deadline_seconds=settings.head_deadline_ms / 1000,
+            connections_max=settings.connections_max,
+        ),
+        ws=configured(WebSocketWithLastWords, linger_seconds=settings.linger_ms / 1000),
         ws_per_message_deflate=False,
         ws_max_size=settings.body_bytes_max,
         ws_ping_interval=settings.keep_alive_ms / 1000,
@@ -80,6 +89,14 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTION_THRESHOLDS)
+
+
+def _allow_files(count: int) -> None:
+    """Let the process hold as many files as its connections need, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -123,6 +123,15 @@ class Settings(BaseSettings):
     keep_alive_ms: int = Field(default=10_000, ge=1, description="How often an idle event stream shows that it lives.")
     body_bytes_max: int = Field(default=1_000_000, ge=1, description="The largest request body that is read.")
     body_deadline_ms: int = Field(default=10_000, ge=1, description="How long a request's body may take to arrive.")
+    head_bytes_max: int = Field(
+        default=32_768, ge=1024, description="The longest line and headers of a request that are read (431)."
+    )
+    head_deadline_ms: int = Field(
+        default=10_000, ge=1, description="How long a connection may take to send the head of a request."
+    )
+    connections_max: int = Field(
+        default=2000, ge=1, description="How many connections are held at once; more are refused (503)."
+    )
     get_queries: str = Field(
         default="development",
         pattern="^(on|off|development)$",
@@ -185,14 +194,14 @@ class Settings(BaseSettings):
     @classmethod
     def _names_a_known_database(cls, url: str) -> str:
         if not url.startswith(SQLITE_PREFIX) or url == SQLITE_PREFIX:
-            raise ValueError(f"must look like {SQLITE_PREFIX}path/to/file.sqlite3")
+            raise ValueError(f"write {SQLITE_PREFIX}path/to/file.sqlite3")
         return url
 
     @field_validator("allowed_origins")
     @classmethod
     def _names_exact_origins(cls, origins: str) -> str:
         if "*" in _origins_of(origins):
-            raise ValueError("must name each origin; `*` would let every web site in")
+            raise ValueError("write each origin; `*` would let every web site in")
         return origins
 
     @model_validator(mode="after")

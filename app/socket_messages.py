@@ -3,6 +3,7 @@
 from app.operation_requests import MalformedRequest, operation_request
 
 TYPES_WITH_PAYLOAD = frozenset({"connection_init", "ping", "pong"})
+ID_CHARACTERS_MAX = 255
 TYPES_WITH_ID = frozenset({"subscribe", "complete"})
 
 
@@ -17,8 +18,8 @@ def fault_of(message: object) -> str | None:
     if kind in TYPES_WITH_PAYLOAD:
         return None if payload is None or isinstance(payload, dict) else "The payload is a JSON object, or null"
     id = message.get("id")
-    if not isinstance(id, str) or not id:
-        return "The message's id is a string that is not empty"
+    if not isinstance(id, str) or not 0 < len(id) <= ID_CHARACTERS_MAX:
+        return f"The message's id is a string of 1 to {ID_CHARACTERS_MAX} characters"
     return _fault_of_payload(payload) if kind == "subscribe" else None
 
 

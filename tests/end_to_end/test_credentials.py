@@ -156,6 +156,26 @@ async def test_a_live_socket_is_closed_when_its_key_is_revoked(guarded: Guarded)
         assert await living.ask("b", "{ __typename }") == TYPE_NAME
 
 
+async def test_a_revoked_key_changes_nothing_more_over_an_open_socket(gateways: Gateways) -> None:
+    """Given a socket whose key was revoked, when it asks again before it was closed, then it is closed instead."""
+    with gateways.new("slowly_checked", CREDENTIAL_CHECK_MS="60000").begin() as gateway:
+        async with Client(gateway.url) as client:
+            await client.accepted("accountCreate", "AccountCreateInput", "", {"code": "admin", "role": "ADMIN"})
+            payload = await client.accepted("apiKeyCreate", "ApiKeyCreateInput", "token", {"accountId": "admin"})
+        guarded = Guarded(gateway=gateway, admin=payload["token"])
+        key_id, token = await guarded.new_key()
+        async with open_raw_socket(gateway) as socket:
+            await socket.send({"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}})
+            assert (await socket.receive())["type"] == "connection_ack"
+            assert await socket.ask("1", "{ __typename }") == TYPE_NAME
+            await guarded.revoke(key_id)
+            await socket.subscribe("2", 'mutation { channelUpsert(input: {code: "x"}) { userErrors { code } } }')
+            assert await socket.closed() == 4403
+        async with Client(gateway.url) as client:
+            client.http.headers["authorization"] = f"Bearer {guarded.admin}"
+            assert await client.ask('{ channel(id: "x") { code } }') == {"channel": None}
+
+
 async def test_a_live_event_stream_ends_when_its_key_is_revoked(guarded: Guarded) -> None:
     """Given a live stream that is idle, when its key is revoked, then it is told so, and is complete."""
     key_id, token = await guarded.new_key()

@@ -33,6 +33,7 @@ def subscribe(**changed: object) -> dict[str, object]:
 # "Invalid message": a type or format that the protocol does not specify closes the socket with 4400.
 
 MALFORMED: Final[dict[str, object]] = {
+    "an id that is too long": {"id": "x" * 256, "type": "complete"},
     "an array": [],
     "an array of messages": [{"type": "ping"}],
     "null": None,
@@ -177,11 +178,19 @@ async def test_null_members_of_a_request_count_as_not_given(gateway: Gateway) ->
         assert (await socket.receive())["payload"]["data"] == {"__typename": "Query"}
 
 
+@pytest.mark.parametrize("depth", [300, 900])
+async def test_a_ping_too_deep_to_be_echoed_closes_as_malformed(gateway: Gateway, depth: int) -> None:
+    """Given a ping whose payload can be read but not written again, then 4400, and no failure in the log."""
+    async with open_raw_socket(gateway) as socket:
+        await socket.connection.send('{"type":"ping","payload":' + '{"a":' * depth + "1" + "}" * depth + "}")
+        assert await socket.closed() == 4400
+
+
 async def test_a_long_id_in_use_closes_with_its_code(gateway: Gateway) -> None:
     """Given an active id again, then 4409, even when the reason does not fit a close frame."""
     async with open_socket(gateway) as socket:
         for _ in range(2):
-            await socket.subscribe("ä€" * 500, STOCK)
+            await socket.subscribe("ä€" * 127, STOCK)
         assert await socket.closed() == 4409
         assert (socket.connection.close_reason or "").startswith("Subscriber for ä€")
 
