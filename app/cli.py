@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from app import cli_documents, cli_errors, cli_files, cli_keys, cli_permissions
-from app.cli_common import bring_up_to_date, console, fail, read_settings
+from app.cli_common import bring_up_to_date, console, counted, fail, open_existing, read_settings
 from app.settings import Settings
 
 app = typer.Typer(
@@ -102,8 +103,7 @@ def audit() -> None:
     from app.storage.database import SqliteDatabase  # noqa: PLC0415  # as above
 
     settings = read_settings()
-    if not settings.sqlite_path.exists():
-        fail(f"there is no database at {settings.sqlite_path}; set STOCKGATE_DATABASE_URL")
+    open_existing(settings)
 
     async def run() -> AuditReport:
         database = await SqliteDatabase.open(
@@ -121,8 +121,9 @@ def audit() -> None:
         table.add_row(finding.rule, mark, ", ".join(finding.examples[:3]))
     console.print(table)
     console.print(
-        f"{report.levels} levels, {report.movements} movements, {report.adjustments} adjustments, {report.keys} keys, "
-        f"{report.events} events: {report.difference_count} differences"
+        f"{counted(report.levels, 'level')}, {counted(report.movements, 'movement')}, "
+        f"{counted(report.adjustments, 'adjustment')}, {counted(report.keys, 'key')}, "
+        f"{counted(report.events, 'event')}: {counted(report.difference_count, 'difference')}"
     )
     if report.difference_count:
         raise typer.Exit(1)
@@ -142,7 +143,8 @@ def _refuse_to_be_open_to_others(settings: Settings) -> None:
             return
     fail(
         f"{settings.host} is not a loopback address, and this gateway has no keys yet, so whoever reached it could do "
-        "everything; use 127.0.0.1, or create a key first: stockgate keys create --account NAME --role ADMIN"
+        "everything; use 127.0.0.1, or create a key first: stockgate migrate, then "
+        "stockgate keys create --account NAME --role ADMIN"
     )
 
 
@@ -180,5 +182,7 @@ def _greet(address: str, settings: Settings, *, is_open: bool) -> None:
     if settings.environment == "development":
         console.print(f"Open {address}/graphql in a browser for GraphiQL, or try:")
         query = '{"query":"{ availability(skus: [\\"B2B-SERV-001X\\"]) { sku availableQuantity status } }"}'
-        console.print(f"  curl -s {address}/graphql -H 'content-type: application/json' -d '{query}'", soft_wrap=True)
+        key = "" if is_open else ' -H "authorization: Bearer $TOKEN"'
+        command = f"curl -s {address}/graphql{key} -H 'content-type: application/json' -d '{query}'"
+        console.print(f"  {escape(command)}", soft_wrap=True)
     console.print("Stop with Ctrl-C.")

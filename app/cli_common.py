@@ -1,6 +1,9 @@
 """What the commands of the command line share: reading settings, migrating, failing in a sentence."""
 
-from typing import NoReturn
+import difflib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -9,18 +12,64 @@ from rich.markup import escape
 
 from app.settings import Settings
 
+if TYPE_CHECKING:  # only its shape is used
+    from pydantic_core import ErrorDetails
+
 console = Console(stderr=True, highlight=False)
+
+VARIABLE_PREFIX = "STOCKGATE_"
+OTHER_PREFIXES = ("STOCKGATE_TEST_", "STOCKGATE_FAULTS_", "STOCKGATE_MODEL_", "STOCKGATE_MATRIX_")
+"""What tests and benches are told by; no settings of the gateway."""
+LIKENESS_MIN = 0.5
+"""How alike two names must be for the one to be taken for a slip of the other, from 0 to 1."""
+WORDS_BY_TYPE = {
+    "bool_parsing": "write true or false",
+    "int_parsing": "write a whole number",
+    "int_from_float": "write a whole number",
+    "greater_than_equal": "write at least {ge}",
+    "less_than_equal": "write at most {le}",
+    "value_error": "{error}",
+}
+"""What to write instead, by the kind of what is wrong."""
 
 
 def read_settings(**given: int | str | None) -> Settings:
-    """Return the settings of the environment, but for those given; exits with 2 when one of them cannot be."""
+    """Return the settings of the environment, but for those given; exits with 2 when one of them cannot be.
+
+    Variables that look like settings and are none are told of.
+    """
+    for warning in unknown_variables(os.environ):
+        console.print(f"[yellow]![/yellow] {escape(warning)}", soft_wrap=True)
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # checked by the settings themselves
     except ValidationError as error:
         for problem in error.errors():
             name = "_".join(str(part) for part in problem["loc"]).upper()
-            console.print(f"[red]{f'STOCKGATE_{name}' if name else 'settings'}[/red]: {problem['msg']}")
+            place = f"{VARIABLE_PREFIX}{name}" if name else "settings"
+            console.print(f"[red]✗[/red] {place}: {escape(_what_to_write(problem))}.", soft_wrap=True)
         raise typer.Exit(2) from None
+
+
+def unknown_variables(variables: Iterable[str]) -> Iterator[str]:
+    """Yield a sentence for each variable that begins as settings do and is none."""
+    known = {name.upper() for name in Settings.model_fields}
+    for variable in sorted(variables):
+        name = variable.upper().removeprefix(VARIABLE_PREFIX)
+        if name in known or not variable.upper().startswith(VARIABLE_PREFIX) or variable.startswith(OTHER_PREFIXES):
+            continue
+        near = difflib.get_close_matches(name, known, n=1, cutoff=LIKENESS_MIN)
+        advice = f"did you mean {VARIABLE_PREFIX}{near[0]}?" if near else "the README lists them all."
+        yield f"{variable} is no setting; {advice}"
+
+
+def open_existing(settings: Settings) -> None:
+    """Migrate the database that is there; exits with 2 when there is none, so that a slip of its path makes none."""
+    if not settings.sqlite_path.exists():
+        fail(
+            f"there is no database at {settings.sqlite_path}; run this where the gateway runs, set "
+            "STOCKGATE_DATABASE_URL, or make one with stockgate migrate"
+        )
+    bring_up_to_date(settings)
 
 
 def bring_up_to_date(settings: Settings) -> tuple[str | None, str]:
@@ -36,7 +85,21 @@ def bring_up_to_date(settings: Settings) -> tuple[str | None, str]:
         fail(f"cannot use the database {settings.sqlite_path}: {reason}; set STOCKGATE_DATABASE_URL")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return how many of something there are, in words: `1 document`, `2,000 documents`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def fail(message: str) -> NoReturn:
     """Say what is wrong and exit with 2."""
-    console.print(f"[red]✗[/red] {escape(message)}.")
+    console.print(f"[red]✗[/red] {escape(message)}.", soft_wrap=True)
     raise typer.Exit(2)
+
+
+def _what_to_write(problem: "ErrorDetails") -> str:
+    context: Mapping[str, object] = problem.get("ctx", {})
+    if problem["type"] == "string_pattern_mismatch":
+        *others, last = str(context["pattern"]).strip("^$()").split("|")
+        return f"write {', '.join(others)} or {last}"
+    words = WORDS_BY_TYPE.get(problem["type"])
+    return words.format(**context) if words else problem["msg"]

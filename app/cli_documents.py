@@ -11,7 +11,8 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from app.cli_common import bring_up_to_date, console, fail, read_settings
+from app.cli_common import console, counted, fail, open_existing, read_settings
+from app.settings import Settings
 
 if TYPE_CHECKING:
     from app.storage.statements import Script
@@ -45,20 +46,23 @@ def register(
         documents = read_manifest(_content(manifest))
     except MalformedManifest as malformed:
         fail(f"{manifest} is not a manifest: {malformed}")
-    limits = document_limits(read_settings())
-    problems = problems_of(documents, build_schema(limits=limits))
+    settings = read_settings()
+    problems = problems_of(documents, build_schema(limits=document_limits(settings)))
     for problem in problems[:PROBLEMS_SHOWN_MAX]:
         console.print(f"[red]✗[/red] {escape(problem.name or problem.id)}: {escape(problem.message)}", soft_wrap=True)
     if problems:
-        console.print(f"Nothing was registered: {len(problems)} problems in {len(documents)} documents.")
+        console.print(
+            f"Nothing was registered: {counted(len(problems), 'problem')} in {counted(len(documents), 'document')}."
+        )
         raise typer.Exit(1)
-    done = _write(partial(storage.register, documents, at=datetime.now(UTC)))
+    done = _write(settings, partial(storage.register, documents, at=datetime.now(UTC)))
     for id in done.conflicts[:PROBLEMS_SHOWN_MAX]:
         console.print(f"[red]✗[/red] {escape(id)} is registered with another text; remove it first.", soft_wrap=True)
     if done.conflicts:
         console.print("Nothing was registered.")
         raise typer.Exit(1)
-    console.print(f"{done.added} documents registered, {done.known} were there. Gateways that run follow in seconds.")
+    added = counted(done.added, "document")
+    console.print(f"{added} registered, {done.known:,} there before. Gateways that run follow in seconds.")
 
 
 @app.command("list")
@@ -66,9 +70,10 @@ def list_documents() -> None:
     """List the registered documents."""
     from app.storage import documents as storage  # noqa: PLC0415  # as above
 
+    settings = read_settings()
     table = Table(Column("id", overflow="fold"), "name", Column("characters", justify="right"), "registered")
     after = ""
-    while page := _write(partial(storage.page, after=after, limit=LISTED_PER_PAGE)):
+    while page := _write(settings, partial(storage.page, after=after, limit=LISTED_PER_PAGE)):
         for one in page:
             registered_at = one.registered_at.strftime("%Y-%m-%d %H:%M")
             table.add_row(escape(one.id), escape(one.name or ""), str(one.characters), registered_at)
@@ -83,8 +88,8 @@ def remove(
     """Forget documents; whoever still sends them is refused within seconds. Exits with 1 when one was not there."""
     from app.storage import documents as storage  # noqa: PLC0415  # as above
 
-    found = _write(partial(storage.remove, ids))
-    console.print(f"{len(found)} documents removed.")
+    found = _write(read_settings(), partial(storage.remove, ids))
+    console.print(f"{counted(len(found), 'document')} removed.")
     missing = [id for id in ids if id not in found]
     for id in missing:
         console.print(f"[red]✗[/red] there is no document {escape(id)}", soft_wrap=True)
@@ -101,12 +106,11 @@ def _content(manifest: Path) -> bytes:
         fail(f"cannot read {manifest}: {error.strerror}")
 
 
-def _write(script: "Callable[[], Script[Result]]") -> Result:
+def _write(settings: Settings, script: "Callable[[], Script[Result]]") -> Result:
     """Run a script on the database, in one transaction."""
     from app.storage.database import SqliteDatabase, TransientError  # noqa: PLC0415  # as above
 
-    settings = read_settings()
-    bring_up_to_date(settings)
+    open_existing(settings)
 
     async def run() -> Result:
         database = await SqliteDatabase.open(

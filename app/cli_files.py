@@ -18,10 +18,11 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Table
 from rich.text import Text
 
-from app.cli_common import bring_up_to_date, console, fail, read_settings
+from app.cli_common import console, counted, fail, open_existing, read_settings
 from app.settings import Settings
 from domain.adjustments import AdjustmentReason
 from domain.file_columns import FileKind
+from domain.file_doubles import ROWS_REMEMBERED_MAX, DoubleRows
 from domain.files import RowStatus, run_problems
 from domain.ports import InfrastructureError
 from domain.principals import LOCAL_PRINCIPAL
@@ -62,7 +63,8 @@ def import_file(
     """Import a CSV file. Empty cells stay as they are, (clear) empties a field.
 
     Importing again changes nothing; an import that was cut short is run again to go on. Refused rows are written to an
-    error file that can be mended and imported as it is; the exit code is then 1. A dry run looks at each row by itself.
+    error file that can be mended and imported as it is; the exit code is then 1. What is refused of such a file goes
+    back into it, and mended rows are never written over. A dry run looks at each row by itself and writes no file.
     """
     from app.files.importing import BATCH_ROWS_MAX, ImportOptions  # noqa: PLC0415  # as above
 
@@ -71,15 +73,15 @@ def import_file(
     options = ImportOptions(
         kind=kind,
         path=file,
-        errors_path=errors or file.with_name(f"{file.stem}.errors.csv"),
+        errors_path=errors,
         run_name=run,
         reason=reason,
         is_dry_run=is_dry_run,
         batch_rows_max=min(BATCH_ROWS_MAX, settings.queue_commands_max),
     )
-    bring_up_to_date(settings)
+    open_existing(settings)
     report = _imported(settings, options)
-    _print_report(report, kind=kind, is_dry_run=is_dry_run)
+    _print_report(report, options)
     if report.rows[RowStatus.REFUSED]:
         raise typer.Exit(EXIT_REFUSED)
 
@@ -90,7 +92,7 @@ def export_file(
 ) -> None:
     """Export everything in use as CSV, with the columns that an import takes. Importing it again changes nothing."""
     settings = read_settings()
-    bring_up_to_date(settings)
+    open_existing(settings)
     try:
         if file is None or str(file) == STANDARD_OUTPUT:
             rows = _exported(settings, kind, _to_standard_output)
@@ -108,7 +110,7 @@ def export_file(
         fail(f"cannot write {_plain(str(file))}: {error.strerror}")
     except InfrastructureError as error:
         fail(f"the export stopped: {error} Run it again")
-    console.print(f"{rows:,} {kind} exported")
+    console.print(f"{counted(rows, kind.removesuffix('s'))} exported")
 
 
 def _refuse_options(
@@ -120,12 +122,12 @@ def _refuse_options(
     if problem is not None:
         fail(f"--run: {problem.message.rstrip('.')}")
     if errors is not None and errors.resolve() == file.resolve():
-        fail("--errors names the file that is imported; name another, so that it is not written over")
+        fail("--errors names the file that is imported; name another, or leave it out")
 
 
 def _imported(settings: Settings, options: "ImportOptions") -> "ImportReport":
     from app.bootstrap import open_gateway  # noqa: PLC0415  # as above
-    from app.files.importing import ImportInterrupted, import_file  # noqa: PLC0415  # as above
+    from app.files.importing import ErrorFileInTheWay, ImportInterrupted, import_file  # noqa: PLC0415  # as above
 
     async def run(progress: Callable[[int, int], None]) -> "ImportReport | Refused":
         async with open_gateway(settings) as gateway:
@@ -136,6 +138,12 @@ def _imported(settings: Settings, options: "ImportOptions") -> "ImportReport":
             report = asyncio.run(run(progress))
     except OSError as error:
         fail(f"cannot import {_plain(str(options.path))}: {error.strerror} ({_plain(str(error.filename or ''))})")
+    except ErrorFileInTheWay as found:
+        path = _plain(str(found.path))
+        fail(
+            f"{path} is there already, and may hold rows that you have mended; import it first, move it away, or name "
+            "another file with --errors"
+        )
     except ImportInterrupted as interrupted:
         row = interrupted.report.last_row
         fail(f"the import stopped behind row {row}: {interrupted} Run the same command again to go on")
@@ -179,12 +187,14 @@ def _import_progress(options: "ImportOptions") -> Iterator[Callable[[int, int], 
         yield lambda size, rows: progress.update(bar, completed=size, rows=rows)
 
 
-def _print_report(report: "ImportReport", *, kind: FileKind, is_dry_run: bool) -> None:
+def _print_report(report: "ImportReport", options: "ImportOptions") -> None:
     from app.files.importing import refused_rows  # noqa: PLC0415  # as above
 
+    kind, is_dry_run = options.kind, options.is_dry_run
     _print_rejections(refused_rows(report))
     if report.rows[RowStatus.REFUSED] > len(report.first_refused):
         console.print(f"… {report.rows[RowStatus.REFUSED]:,} rows were refused in all: {_codes(report)}")
+    _print_doubles(report.doubles)
     table = Table(f"{kind}, {'as a dry run' if is_dry_run else 'imported'}", "rows", "")
     for status in RowStatus:
         if report.rows[status] or status is not RowStatus.REPLAYED:
@@ -196,17 +206,29 @@ def _print_report(report: "ImportReport", *, kind: FileKind, is_dry_run: bool) -
         is_recorded = kind is FileKind.LEVELS and report.rows[RowStatus.UNCHANGED]
         console.print("No stock changed; the counts are recorded." if is_recorded else "Nothing changed.")
     if report.rows[RowStatus.REPLAYED]:
+        rows = report.rows[RowStatus.REPLAYED]
+        advice = "use --run" if options.run_name is None else "name another --run"
         console.print(
-            f"{report.rows[RowStatus.REPLAYED]:,} rows were already imported by run {_plain(report.run.name)}; "
-            "use --run to record this count anew.",
+            f"{counted(rows, 'row')} {'was' if rows == 1 else 'were'} already imported by run "
+            f"{_plain(report.run.name)}; {advice} to record this count anew.",
             soft_wrap=True,
         )
+    if is_dry_run and report.rows[RowStatus.REFUSED]:
+        console.print("Import without --dry-run to have the refused rows in a file.")
     if report.errors_path is not None:
         path = _plain(str(report.errors_path))
         console.print(f"The refused rows are in {path}; mend them there and import that file.", soft_wrap=True)
-    if report.errors_left_alone is not None:
-        path = _plain(str(report.errors_left_alone))
-        console.print(f"{path} is no error file of an import and was left as it is.", soft_wrap=True)
+
+
+def _print_doubles(doubles: DoubleRows) -> None:
+    for one in doubles.first:
+        key = ", ".join(f"{column} {_plain(cell)}" for column, cell in one.key)
+        words = f"row {one.row}: {key} also stands in row {one.earlier_row}; the later row counts"
+        console.print(f"[yellow]![/yellow] {words}", soft_wrap=True)
+    if doubles.count > len(doubles.first):
+        console.print(f"… {doubles.count:,} rows in all are about the same as an earlier one")
+    if not doubles.is_complete:
+        console.print(f"Beyond {ROWS_REMEMBERED_MAX:,} different rows, doubles were not looked for.")
 
 
 def _print_rejections(rejections: "Iterator[tuple[int | None, Rejection]] | list[tuple[int, Rejection]]") -> None:

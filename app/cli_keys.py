@@ -4,7 +4,7 @@ The rule: it goes through the ledger like every other change, so a running gatew
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, TypeVar
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from app.cli_common import bring_up_to_date, console, fail, read_settings
+from app.cli_common import console, fail, open_existing, read_settings
 from app.settings import Settings
 from domain.account_records import Account, ApiKey
 from domain.accounts import AccountCreate, ApiKeyCreate, ApiKeyRevoke, ApiKeyRotate
@@ -27,6 +27,9 @@ app = typer.Typer(help="API keys: create, list, rotate and revoke them.", no_arg
 Result = TypeVar("Result")
 
 ACCOUNTS_SHOWN_MAX = 1000
+COLUMNS = ("account", "role", "key", "name", "sees", "created", "state")
+WIDTH_MAX = 1_000_000
+"""In characters: wider than any table of keys, so that nothing is cut."""
 
 
 @app.command("create")
@@ -70,17 +73,9 @@ def list_keys() -> None:
         keys = await services.reads.api_keys_of([one.code for one in accounts])
         return list(zip(accounts, keys, strict=True))
 
-    table = Table("account", "role", Column("key", no_wrap=True), "name", "sees", "created", "state")
     now = datetime.now(UTC)
-    for account, keys in _with_gateway(run):
-        if not keys:
-            table.add_row(escape(account.code), account.role, "–", "", escape(_seen(account.scope)), "", "no keys")
-        for key in keys:
-            seen = _seen(account.scope.narrowed(key.scope))
-            created = key.created_at.strftime("%Y-%m-%d")
-            texts = (escape(account.code), account.role, key.id, escape(key.name or ""), escape(seen), created)
-            table.add_row(*texts, _state(key, now))
-    Console().print(table)
+    rows = [row for account, keys in _with_gateway(run) for row in _rows(account, keys, now=now)]
+    print_keys(Console(), rows)
 
 
 @app.command("rotate")
@@ -113,6 +108,19 @@ def revoke(
     console.print(f"The key {escape(key)} opens nothing any more.")
 
 
+def print_keys(output: Console, rows: Sequence[tuple[str, ...]]) -> None:
+    """Print the table: whole for a program that reads it, and without `created` where a terminal is too narrow."""
+    whole = output.options.update(width=WIDTH_MAX)
+    table = _table(rows, columns=COLUMNS)
+    if not output.is_terminal:
+        output.width = WIDTH_MAX
+        output.print(table)
+    elif output.measure(table, options=whole).maximum <= output.width:
+        output.print(table)
+    else:
+        output.print(_table(rows, columns=[name for name in COLUMNS if name != "created"]))
+
+
 def has_keys(settings: Settings) -> bool:
     """Return whether there has ever been a key in this database."""
     from app.reads import DatabaseReads  # noqa: PLC0415  # a second of imports that --help should not pay for
@@ -134,7 +142,7 @@ def _with_gateway(work: Callable[[Services], Awaitable[Result]]) -> Result:
     from app.bootstrap import open_gateway  # noqa: PLC0415  # as above
 
     settings = read_settings()
-    bring_up_to_date(settings)
+    open_existing(settings)
 
     async def run() -> Result:
         async with open_gateway(settings) as gateway:
@@ -161,6 +169,23 @@ async def _all_accounts(reads: Reads) -> list[Account]:
 def _show_token(token: str) -> None:
     console.print("This is the only time that the token is shown; keep it where secrets are kept.")
     typer.echo(token)
+
+
+def _rows(account: Account, keys: tuple[ApiKey, ...], *, now: datetime) -> Iterator[tuple[str, ...]]:
+    if not keys:
+        yield escape(account.code), account.role, "–", "", escape(_seen(account.scope)), "", "no keys"
+    for key in keys:
+        seen = _seen(account.scope.narrowed(key.scope))
+        created = key.created_at.strftime("%Y-%m-%d")
+        name = escape(key.name or "")
+        yield escape(account.code), account.role, key.id, name, escape(seen), created, _state(key, now)
+
+
+def _table(rows: Sequence[tuple[str, ...]], *, columns: Sequence[str]) -> Table:
+    table = Table(*(Column(name, no_wrap=name == "key") for name in columns))
+    for row in rows:
+        table.add_row(*(cell for name, cell in zip(COLUMNS, row, strict=True) if name in columns))
+    return table
 
 
 def _seen(scope: Scope) -> str:

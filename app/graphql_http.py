@@ -24,6 +24,7 @@ from app.operation_requests import MalformedRequest, OperationRequest, decoded_j
 from resolvers.error_codes import ErrorCode
 
 URL_PARAMETERS_MAX = 16
+CONTENT_LENGTH_DIGITS_MAX = 20
 MS = 1000.0
 STREAM_WANTED = "A subscription is answered as a stream: send Accept: text/event-stream, or use a WebSocket."
 
@@ -141,6 +142,9 @@ async def request_of_body(
     if not is_json(headers.get(b"content-type")) or headers.get(b"content-encoding", b"identity") != b"identity":
         message = "The body must be JSON in UTF-8; send Content-Type: application/json."
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, ErrorCode.UNSUPPORTED_MEDIA_TYPE, message)
+    announced = headers.get(b"content-length", b"")
+    if announced.isdigit() and int(announced[:CONTENT_LENGTH_DIGITS_MAX]) > bytes_max:
+        raise _too_large(bytes_max)
     try:
         async with asyncio.timeout(deadline_seconds):
             body = await _body(receive, bytes_max=bytes_max)
@@ -164,10 +168,14 @@ async def _body(receive: Receive, *, bytes_max: int) -> bytes:
         parts.append(message.get("body", b""))
         received += len(parts[-1])
         if received > bytes_max:
-            reason = f"The request body is larger than {bytes_max} bytes; send less at a time."
-            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, ErrorCode.BODY_TOO_LARGE, reason)
+            raise _too_large(bytes_max)
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+def _too_large(bytes_max: int) -> Refusal:
+    reason = f"The request body is larger than {bytes_max} bytes; send less at a time."
+    return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, ErrorCode.BODY_TOO_LARGE, reason)
 
 
 def body_of(result: ExecutionResult) -> dict[str, Any]:

@@ -178,7 +178,7 @@ class GraphQLView(GraphQL[RequestContext, None]):
                 "There is no such operation in the request; send a document, and name one of its operations."
             ) from error
         if scope["method"] != "POST" and self._settings.persisted_get_max_age_seconds and is_cacheable(request, result):
-            return cached_answer(scope, result, kind, self._settings)
+            return cached_answer(scope, result, kind, self._settings, role=context.principal.role)
         return answered(result, kind)
 
     async def _stream(

@@ -18,6 +18,7 @@ from graphql import (
     is_non_null_type,
 )
 
+from domain.file_columns import FileKind
 from domain.permissions import GRANTS, Permission
 from domain.principals import Role
 from resolvers.permissions import (
@@ -94,7 +95,7 @@ def cells_of(schema: GraphQLSchema, role: Role) -> dict[str, Cell]:
     for type_name in sorted(_closed(schema, reached, role)):
         cells.update(_shown(schema, type_name, role))
     cells.update(_of_refused_payloads(schema, refused_payloads - reached, role))
-    return cells
+    return cells | _of_rows(role)
 
 
 def printed_matrix(schema: GraphQLSchema) -> str:
@@ -161,6 +162,18 @@ def _of_refused_payloads(schema: GraphQLSchema, types: set[str], role: Role) -> 
                 entries = _types_behind(schema, field, role)
                 cells |= _of_refused_payloads(schema, entries, role)
     return cells | (_shown(schema, "UserError", role) if types else {})
+
+
+def _of_rows(role: Role) -> dict[str, Cell]:
+    """Return the cells of `rowsImport` that are bare for the role: it may import some kinds of rows, or none."""
+    cells: dict[str, Cell] = {}
+    if ROWS[FileKind.LEVELS] not in GRANTS[role]:
+        cells["RowsImportPayload.run"] = Cell.NULL
+    if not GRANTS[role] & {*ROWS.values()}:
+        cells |= {"RowsImportPayload.results": Cell.EMPTY, "RowsImportPayload.errorFile": Cell.NULL}
+        fields = SHOWN_WITH_THEIR_PARENT["RowImportResult"].split()
+        cells |= {f"RowImportResult.{name}": Cell.REFUSED for name in fields}
+    return cells
 
 
 def _object(schema: GraphQLSchema, type_name: str) -> GraphQLObjectType | GraphQLInterfaceType:

@@ -15,6 +15,7 @@ from app.graphql_http import headers_of
 from app.negotiation import Kind
 from app.operation_requests import OperationRequest
 from app.settings import Settings
+from domain.principals import Role
 from resolvers.persisted import names_document
 
 TAG_CHARACTERS = 32
@@ -26,12 +27,13 @@ def is_cacheable(request: OperationRequest, result: ExecutionResult) -> bool:
     return names_document(request.extensions) and result.data is not None and not result.errors
 
 
-def cached_answer(scope: Scope, result: ExecutionResult, kind: Kind, settings: Settings) -> Response:
+def cached_answer(scope: Scope, result: ExecutionResult, kind: Kind, settings: Settings, *, role: Role) -> Response:
     """Return the answer with its tag and for how long it may be held; 304 when the caller has it already."""
     headers = headers_of(scope)
     body = orjson.dumps({"data": result.data})
     tag = f'"{hashlib.sha256(kind.value.encode() + body).hexdigest()[:TAG_CHARACTERS]}"'
-    is_public = b"authorization" not in headers or settings.persisted_get_is_public
+    is_for_all = role is Role.STOREFRONT and settings.persisted_get_is_public
+    is_public = b"authorization" not in headers or is_for_all
     answered = {
         "etag": tag,
         "cache-control": f"{'public' if is_public else 'private'}, max-age={settings.persisted_get_max_age_seconds}",

@@ -73,8 +73,8 @@ class Settings(BaseSettings):
     )
     persisted_get_is_public: bool = Field(
         default=False,
-        description="Whether shared caches (a CDN) may hold such answers to callers with credentials too, for each "
-        "credential apart.",
+        description="Whether shared caches (a CDN) may hold such answers to credentials of the role `STOREFRONT` too, "
+        "for each credential apart; answers to all other credentials stay private.",
     )
     batch_rows_max: int = Field(
         default=2000, ge=1, le=100_000, description="How many rows one write transaction touches at most."

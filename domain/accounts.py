@@ -6,7 +6,7 @@ revoked, or has expired, or whose account is archived, opens nothing any more.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypedDict, assert_never
 
 from domain.account_records import Account, ApiKey
@@ -264,7 +264,7 @@ def decide_api_key_rotate(
     old = state.api_keys.get(command.old_key_id)
     if old is None or not old.opens(at=at) or old.replaced_by is not None or _open_account(old.account, state) is None:
         return refuse(api_key_not_found(command.old_key_id))
-    end = at + command.overlap
+    end = _later(at, command.overlap)
     successor = replace(
         old,
         id=command.key_id,
@@ -296,7 +296,15 @@ def decide_api_key_revoke(
 
 def _as_long_as(old: ApiKey, at: datetime) -> datetime | None:
     """Return when a key ends that begins now and is made for as long as the old one was."""
-    return None if old.expires_at is None else at + (old.expires_at - old.created_at)
+    return None if old.expires_at is None else _later(at, old.expires_at - old.created_at)
+
+
+def _later(at: datetime, span: timedelta) -> datetime:
+    """Return the time so much later; the last there is when there is none as late."""
+    try:
+        return at + span
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def account_not_found(code: str) -> Rejection:

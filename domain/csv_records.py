@@ -16,10 +16,18 @@ BYTE_ORDER_MARK = "\ufeff"
 LINE_END = "\r\n"
 """RFC 4180's, and with it Python's writer puts cells that hold either of the two characters into quotes."""
 
+RECORD_CHARACTERS_MAX = 131_072
+RECORD_LINES_MAX = 1000
+RECORD_CELLS_MAX = 1000
+REREAD_CHARACTERS_FREE = 2 * RECORD_CHARACTERS_MAX
+REREAD_SHARE_MAX = 4
+"""How many characters may be read again: so many in any text, and so many more for each character of it."""
+
 UNREADABLE = (
-    "The row cannot be read: a quotation mark is not closed, text follows a closing one, or a cell is longer than "
-    "131,072 characters. Put the cell into quotation marks, and double those within it."
+    "The row cannot be read: a quotation mark is not closed, text follows a closing one, or the row is longer than "
+    "131,072 characters or 1,000 lines. Put the cell into quotation marks, and double those within it."
 )
+TOO_WIDE = "The row has more than 1,000 cells; put a cell that holds the delimiter into quotation marks."
 ONE_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 
 
@@ -63,7 +71,10 @@ def split_header(line: str, *, is_known: Callable[[str], bool]) -> tuple[str, tu
 
 
 def records(lines: Iterator[str], *, delimiter: str, first_row: int) -> Iterator[CsvRecord]:
-    """Yield the records that hold anything, in order. One that cannot be read costs its own first line only."""
+    """Yield the records that hold anything, in order.
+
+    One that cannot be read costs its own first line only; where too much was read again already, all of its lines.
+    """
     source = _Source(lines)
     reader = csv.reader(source, delimiter=delimiter, strict=True)
     row = first_row - 1
@@ -77,7 +88,9 @@ def records(lines: Iterator[str], *, delimiter: str, first_row: int) -> Iterator
         except csv.Error:
             yield CsvRecord(row=row, cells=(source.give_back(),), problem=UNREADABLE)
         else:
-            if any(cells):
+            if len(cells) > RECORD_CELLS_MAX:
+                yield CsvRecord(row=row, cells=(source.text(),), problem=TOO_WIDE)
+            elif any(cells):
                 yield CsvRecord(row=row, cells=tuple(cells))
 
 
@@ -95,29 +108,51 @@ class _Line:
 class _Source:
     """Lines, of which those after the first of an unreadable record can be read again.
 
-    A quotation mark that is never closed swallows rows up to the longest cell allowed; they are not lost with it.
+    A quotation mark that is never closed swallows rows up to the longest record allowed; they are not lost with it. A
+    text of nothing but such marks is not read over and over: what is read again is a bounded share of what was read.
     """
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
         self._again: deque[str] = deque()
         self._record: list[str] = []
+        self._record_characters = 0
+        self._reread_characters_left = REREAD_CHARACTERS_FREE
 
     def __iter__(self) -> "_Source":
         return self
 
     def __next__(self) -> str:
-        line = self._again.popleft() if self._again else next(self._lines)
+        if self._again:
+            line = self._again.popleft()
+        else:
+            line = next(self._lines)
+            self._reread_characters_left += REREAD_SHARE_MAX * len(line)
         self._record.append(line)
+        self._record_characters += len(line)
+        if self._record_characters > RECORD_CHARACTERS_MAX or len(self._record) > RECORD_LINES_MAX:
+            raise csv.Error("the record is too long")
         return line
 
     def begin_record(self) -> None:
         """Forget the lines of the record before."""
         self._record.clear()
+        self._record_characters = 0
+
+    def text(self) -> str:
+        """Return the text of this record without its end."""
+        return "".join(self._record).rstrip("\r\n")
 
     def give_back(self) -> str:
-        """Return the first line of this record without its end; the others will be read again."""
+        """Return the first line of this record without its end; the others will be read again.
+
+        When too much has been read again, return the whole of it: then nothing more is made of its lines.
+        """
         first, *others = self._record
+        again_characters = self._record_characters - len(first)
+        if again_characters > self._reread_characters_left:
+            return self.text()
+        self._reread_characters_left -= again_characters
         self._again.extendleft(reversed(others))
         return first.rstrip("\r\n")
 

@@ -23,7 +23,7 @@ SEPARATOR = "|"
 
 ATTRIBUTE = "attribute:"
 IDENTIFIER = "identifier:"
-ERROR_COLUMNS = ("error_row", "error_code", "error_column", "error_message")
+ERROR_COLUMNS = ("error_row", "error_code", "error_column", "error_message", "error_check")
 COLUMNS_MAX = 500
 
 

@@ -297,7 +297,7 @@ def _location(given: Given, problems: list[Rejection]) -> LocationUpsert:
         if kind in LocationKind.__members__:
             fields["kind"] = LocationKind(kind)
         else:
-            problems.append(_invalid(("kind",), f"{kind!r} is no kind; write {', '.join(LocationKind)}."))
+            problems.append(_invalid(("kind",), f"There is no kind {kind!r}; write {', '.join(LocationKind)}."))
     channels = None
     if "channels" in given:
         channels = frozenset(split_codes(given["channels"] or "")) if given["channels"] else frozenset()
@@ -352,7 +352,7 @@ def _merged(known: Sequence[tuple[str, str]], changes: Changes) -> Iterator[tupl
 
 def _whole_number(text: str, column: str, problems: list[Rejection]) -> int:
     if WHOLE_NUMBER.fullmatch(text) is None:
-        problems.append(_invalid((column,), f"{text[:50]!r} is no whole number; write digits only, such as 12."))
+        problems.append(_invalid((column,), f"No whole number: {text[:50]!r}; write digits only, such as 12."))
         return 0
     if len(text) > NUMBER_DIGITS_MAX:
         message = f"The number has {len(text)} characters; a count is between 0 and 10,000,000."
@@ -365,7 +365,7 @@ def _truth(given: Given, column: str, problems: list[Rejection]) -> bool:
     text = given[column]
     truth = False if text is None else TRUTHS.get(text.lower())
     if truth is None:
-        problems.append(_invalid((column,), f"{(text or '')[:50]!r} is neither true nor false; write one of them."))
+        problems.append(_invalid((column,), f"Neither true nor false: {(text or '')[:50]!r}; write one of them."))
     return bool(truth)
 
 

@@ -115,13 +115,8 @@ def needed_for(command: Command) -> Permission:
 def forbidden(command: Command, *, by: Principal) -> Refused | None:
     """FORBIDDEN: the caller's role may not run this operation."""
     permission = needed_for(command)
-    if permission not in GRANTS[by.role]:
-        return refuse(
-            Rejection(
-                code=RejectionCode.FORBIDDEN,
-                message=f"The role {by.role} may not do this (it needs {permission}); use a key whose role may.",
-            )
-        )
+    if refused := without_permission(permission, by=by):
+        return refused
     if not may(by, permission):
         return refuse(
             Rejection(
@@ -139,4 +134,24 @@ def forbidden(command: Command, *, by: Principal) -> Refused | None:
                 field=("channelIds",),
             )
         )
+    if isinstance(command, ItemArchive) and by.scope.locations is not None:
+        # Whether the item is stocked where the caller does not see decides on it, and must not be told.
+        return refuse(
+            Rejection(
+                code=RejectionCode.FORBIDDEN,
+                message="A key that sees only some locations may not archive items; use one that sees all.",
+            )
+        )
     return None
+
+
+def without_permission(permission: Permission, *, by: Principal) -> Refused | None:
+    """FORBIDDEN: the caller's role is not granted the permission."""
+    if permission in GRANTS[by.role]:
+        return None
+    return refuse(
+        Rejection(
+            code=RejectionCode.FORBIDDEN,
+            message=f"The role {by.role} may not do this (it needs {permission}); use a key whose role may.",
+        )
+    )

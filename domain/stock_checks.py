@@ -189,8 +189,8 @@ def levels_are_not_too_many(command: StockCommands, state: State) -> Iterator[Re
         count = state.level_counts_by_item.get(command.sku, 0) + len(wanted - state.levels.keys())
         if count > LEVELS_PER_ITEM_MAX:
             message = (
-                f"{command.sku} would be stocked at {count} locations; at most {LEVELS_PER_ITEM_MAX} are allowed. "
-                "Deactivate levels that are no longer used."
+                f"{command.sku} would be stocked at more than {LEVELS_PER_ITEM_MAX} locations; deactivate levels that "
+                "are no longer used."
             )
             yield Rejection(code=RejectionCode.LEVEL_LIMIT_REACHED, message=message, field=("sku",))
 

@@ -32,6 +32,9 @@ POINTS_MAX = 2**31 - 1
 """The largest cost there is: what fits GraphQL's Int."""
 ENTRIES_LOOKED_INTO_MAX = 1000
 """Of longer lists the entries are counted but not looked into; no command takes as many."""
+TEXT_FIELDS: Mapping[str, str] = {"RowsImportInput": "csv"}
+"""Texts in inputs whose lines are entries like those of a list; long ones cost more."""
+CHARACTERS_PER_POINT = 100
 INPUT_LEVELS_MAX = 4
 """How deep lists are looked for in an input."""
 
@@ -39,7 +42,7 @@ Variables = Mapping[str, Any]
 Read = Callable[[Variables], Any]
 """Reads a value, given the request's variables."""
 Count = Callable[[Any], int]
-"""Counts the entries of lists in a value."""
+"""Counts the entries of lists in a value, and what long texts in it cost."""
 
 
 def argument_reader(field: GraphQLField, node: FieldNode, name: str, operation: OperationDefinitionNode) -> Read:
@@ -80,8 +83,18 @@ def entry_counter(kind: GraphQLInputType, *, levels: int = INPUT_LEVELS_MAX) -> 
     named = get_named_type(kind)
     if not isinstance(named, GraphQLInputObjectType):
         return None
-    counters = [(name, entry_counter(field.type, levels=levels - 1)) for name, field in named.fields.items()]
+    counters = [
+        (name, _text_points if TEXT_FIELDS.get(named.name) == name else entry_counter(field.type, levels=levels - 1))
+        for name, field in named.fields.items()
+    ]
     return _object_counter([(name, count) for name, count in counters if count is not None])
+
+
+def _text_points(value: Any) -> int:
+    if type(value) is not str:
+        return 0
+    lines = value.count("\n") + value.count("\r") - value.count("\r\n")
+    return lines + len(value) // CHARACTERS_PER_POINT
 
 
 def _list_counter(count_entry: Count | None) -> Count:

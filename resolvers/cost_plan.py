@@ -2,7 +2,8 @@
 
 A list costs as much as its entries: as many as its arguments ask for (`first`, or the length of a list argument such as
 `skus`), else LENGTH_ASSUMED. The lists of a connection, and the results of a bulk payload, are as long as the arguments
-of the field that leads to them say. A mutation adds MUTATION_POINTS a root field and one a list entry of its input;
+of the field that leads to them say. A mutation adds MUTATION_POINTS a root field and one a list entry of its input
+(of rows in a text one a line, and one each CHARACTERS_PER_POINT);
 a subscription costs SUBSCRIPTION_POINTS at its start and nothing afterwards. Introspection has its own estimate.
 
 The same plan is read twice: before the operation with its variables, and afterwards with the lengths of the lists that
@@ -34,6 +35,7 @@ from graphql import (
 
 from resolvers.cost_arguments import (
     LENGTH_ASSUMED,
+    LENGTH_MAX,
     POINTS_MAX,
     Count,
     Read,
@@ -49,6 +51,8 @@ from resolvers.introspection_cost import IntrospectionCosts
 LENGTHS_KNOWN: Mapping[str, int] = {"userErrors": 1}
 PAGED_LISTS = frozenset({"edges", "nodes", "results"})
 """Lists of a connection or payload that are as long as its field's arguments say."""
+RESULTS_MAX: Mapping[str, int] = {"rowsImport": LENGTH_MAX}
+"""How many results a mutation answers at the most, where its input costs more than an entry a result."""
 MUTATION_POINTS = 10
 SUBSCRIPTION_POINTS = 10
 SELECTIONS_MAX = 2000
@@ -279,7 +283,8 @@ class _Compiler:
             read_list = self._reader(field, node, lists[0])
             return lambda variables: length_of(read_list(variables))
         counts = self.entries_of(kind, node) if kind is self._schema.mutation_type else []
-        return (lambda variables: sum(count(read(variables)) for count, read in counts)) if counts else None
+        most = RESULTS_MAX.get(node.name.value, POINTS_MAX)
+        return (lambda variables: min(most, sum(count(read(variables)) for count, read in counts))) if counts else None
 
     def _reader(self, field: GraphQLField, node: FieldNode, name: str) -> Read:
         return argument_reader(field, node, name, self._operation)

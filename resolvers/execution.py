@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar, cast
 from graphql import (
     DefinitionNode,
     DocumentNode,
+    ExecutionResult,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -22,13 +23,14 @@ from graphql import (
     TypeInfo,
     TypeInfoVisitor,
     Visitor,
-    validate,
     visit,
 )
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionResult as StrawberryResult
 
-from resolvers.document_limits import DEFAULT_LIMITS, DocumentLimits, parse_within, validation_rules
+from resolvers.document_limits import DEFAULT_LIMITS, DocumentLimits, errors_of, parse_within
+from resolvers.introspection_answers import Data, IntrospectionAnswers, is_about_schema
 from resolvers.variable_limits import check_variables
 
 CACHED_DOCUMENTS_MAX = 1000
@@ -50,6 +52,11 @@ class KnownDocument:
     document: DocumentNode
     validation_errors: list[GraphQLError] | None = None
     _remembered: dict[Hashable, object] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """What was parsed."""
+        return "" if self.document.loc is None else self.document.loc.source.body
 
     @property
     def operations(self) -> list[OperationDefinitionNode]:
@@ -82,6 +89,14 @@ class KnownDocument:
         """
         key = ("coordinates", operation_name)
         return self.remember(key, lambda: _coordinates(schema, self.document, self.operation(operation_name)))
+
+    def is_about_schema(self, schema: GraphQLSchema, operation_name: str | None) -> bool:
+        """Return whether the operation's answer depends on the schema alone. Only for documents that are valid."""
+        operation = self.operation(operation_name)
+        if operation is None:
+            return False
+        fields = self.coordinates(schema, operation_name)
+        return self.remember(("schema", operation_name), lambda: is_about_schema(schema, operation, fields))
 
 
 class Gate(Protocol):
@@ -123,7 +138,7 @@ class DocumentCache:
     ) -> None:
         self.limits = limits
         self.hides_suggestions = hides_suggestions
-        self._rules = validation_rules()
+        self.introspection = IntrospectionAnswers()
         self._documents_max = documents_max
         self._known: OrderedDict[str, KnownDocument] = OrderedDict()
         self._characters = 0
@@ -145,15 +160,10 @@ class DocumentCache:
     def validation_errors(self, known: KnownDocument, schema: GraphQLSchema) -> list[GraphQLError]:
         """Return what is wrong with the document, not more than is answered."""
         if known.validation_errors is None:
-            errors = validate(
-                schema,
-                known.document,
-                self._rules,
-                max_errors=self.limits.errors_max,
-                hide_suggestions=self.hides_suggestions,
+            known.validation_errors = errors_of(
+                known.document, schema, self.limits, hides_suggestions=self.hides_suggestions
             )
-            known.validation_errors = errors[: self.limits.errors_max]
-            if not errors:
+            if not known.validation_errors:
                 self._keep(known)
         return known.validation_errors
 
@@ -167,7 +177,7 @@ class DocumentCache:
 
     def _keep(self, known: KnownDocument) -> None:
         """Keep a valid document, and let go of those that have not been used for longest."""
-        text = "" if known.document.loc is None else known.document.loc.source.body
+        text = known.text
         if not 0 < len(text) <= CACHED_DOCUMENT_CHARACTERS_MAX or text in self._known:
             return
         self._latest = None
@@ -218,7 +228,12 @@ class CachedDocuments(SchemaExtension):
 
     async def on_execute(self) -> AsyncIterator[None]:
         """Settle what was charged, once the operation has been executed; what was broken off is paid in full."""
+        data = self.kept_answer()
+        if data is not None:
+            # With a result already there nothing is executed.
+            self.execution_context.result = ExecutionResult(data, None)
         yield
+        self.keep_answer()
         await self.settle()
 
     def find(self) -> KnownDocument | None:
@@ -228,6 +243,22 @@ class CachedDocuments(SchemaExtension):
             self._known = self._cache.document(text)
             self.execution_context.graphql_document = self._known.document
         return self._known
+
+    def kept_answer(self) -> Data | None:
+        """Return the data of the answer if it is about the schema alone, and was given before."""
+        if not self._is_about_schema():
+            return None
+        known = cast(KnownDocument, self._known)
+        return self._cache.introspection.find(known.text, self.execution_context._provided_operation_name)
+
+    def keep_answer(self) -> None:
+        """Keep the operation's answer if it is about the schema alone, and whole."""
+        result = self.execution_context.result
+        if self._is_about_schema() and isinstance(result, ExecutionResult | StrawberryResult):
+            known = cast(KnownDocument, self._known)
+            if result.data is not None and not result.errors:
+                name = self.execution_context._provided_operation_name
+                self._cache.introspection.keep(known.text, name, result.data)
 
     async def settle(self) -> None:
         """Settle what was charged by what the operation came to."""
@@ -257,6 +288,12 @@ class CachedDocuments(SchemaExtension):
         except GraphQLError as error:
             return [error]
         return []
+
+    def _is_about_schema(self) -> bool:
+        context = self.execution_context
+        return self._known is not None and self._known.is_about_schema(
+            context.schema._schema, context._provided_operation_name
+        )
 
 
 def _coordinates(

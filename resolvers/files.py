@@ -11,14 +11,18 @@ from domain.csv_records import CsvRecord, lines_of
 from domain.file_columns import FileKind, Table, open_table
 from domain.file_errors import error_text
 from domain.files import ImportRun, RowResult, RowStatus, batches, digest_of, run_problems
+from domain.permissions import without_permission
 from domain.rejections import Refused, Rejection, RejectionCode, refuse
 from resolvers.context import Info
 from resolvers.enums import AdjustmentReason, described_enum
 from resolvers.errors import UserError, user_errors
 from resolvers.file_rows import import_rows
 from resolvers.inputs import compiled_input
+from resolvers.permissions import ROWS
 
 ROWS_PER_REQUEST_MAX = 250
+LINES_PER_REQUEST_MAX = 10_000
+"""Rows may be empty, and cells of several lines; a text of nothing else is not read to its end."""
 
 described_enum(
     FileKind,
@@ -122,7 +126,8 @@ class FileMutations:
         input: Annotated[RowsImportInput, strawberry.argument(description="The rows.")],
     ) -> RowsImportPayload | None:
         """Import rows."""
-        opened = _opened(input)
+        # Asked before anything is read, so that nobody has work done whose rows would all be refused.
+        opened = without_permission(ROWS[input.kind], by=info.context.principal) or _opened(input)
         if isinstance(opened, Refused):
             return await _payload(info, (), problems=user_errors(opened))
         table, rows = opened
@@ -135,7 +140,7 @@ class FileMutations:
         return await _payload(
             info,
             results,
-            run=name if input.kind is FileKind.LEVELS else None,
+            run=name if input.kind is FileKind.LEVELS and _imports_any(results, run) else None,
             error_file=error_text(table, results),
         )
 
@@ -144,6 +149,9 @@ def _opened(input: RowsImportInput) -> tuple[Table, Sequence[CsvRecord]] | Refus
     problems = tuple(run_problems(input.run)) if input.run is not None else ()
     if problems:
         return Refused(rejections=problems)
+    if len(list(islice(lines_of(input.csv), LINES_PER_REQUEST_MAX + 1))) > LINES_PER_REQUEST_MAX:
+        message = f"There are more than {LINES_PER_REQUEST_MAX:,} lines; send fewer, or use `stockgate import`."
+        return refuse(_in_csv(Rejection(code=RejectionCode.INVALID_INPUT, message=message)))
     opened = open_table(input.kind, lines_of(input.csv))
     if isinstance(opened, Refused):
         return refuse(*(_in_csv(one) for one in opened.rejections))
@@ -154,6 +162,10 @@ def _opened(input: RowsImportInput) -> tuple[Table, Sequence[CsvRecord]] | Refus
         message = f"There are {count}; send 1 to {ROWS_PER_REQUEST_MAX} a request, or use `stockgate import`."
         return refuse(_in_csv(Rejection(code=RejectionCode.INVALID_INPUT, message=message)))
     return table, rows
+
+
+def _imports_any(results: Iterable[RowResult], run: ImportRun) -> bool:
+    return not run.is_dry_run and any(result.status is not RowStatus.REFUSED for result in results)
 
 
 def _in_csv(rejection: Rejection) -> Rejection:

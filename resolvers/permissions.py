@@ -67,7 +67,7 @@ ROWS: Mapping[FileKind, Permission] = {
     FileKind.LISTINGS: Permission.CHANGE_LISTINGS,
     FileKind.LEVELS: Permission.COUNT_STOCK,
 }
-"""Refused by the ledger like changes, row by row."""
+"""Refused with a FORBIDDEN among the userErrors, before any row is read; the ledger refuses such rows too."""
 
 SUBSCRIPTIONS: Mapping[str, Permission] = {
     "stockChanged": Permission.READ_STOCK,

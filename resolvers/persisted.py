@@ -18,7 +18,7 @@ from domain.ports import InfrastructureError
 from domain.principals import Role
 from resolvers.error_codes import ErrorCode
 from resolvers.errors import refused_request
-from resolvers.execution import CACHED_DOCUMENT_CHARACTERS_MAX, CACHED_DOCUMENTS_MAX
+from resolvers.execution import CACHED_CHARACTERS_MAX, CACHED_DOCUMENT_CHARACTERS_MAX, CACHED_DOCUMENTS_MAX
 
 PERSISTED_QUERY = "persistedQuery"
 DOCUMENT_ID = "documentId"
@@ -58,13 +58,19 @@ class PersistedDocuments:
         self._trust = trust
         self._documents_max = documents_max
         self._automatic: OrderedDict[str, str] = OrderedDict()
+        self._characters = 0
 
-    async def find(self, context: ExecutionContext) -> None:
-        """Give the request its document's text. Raises GraphQLError when there is none, or none that may be run."""
+    async def find(self, context: ExecutionContext) -> str | None:
+        """Give the request its document's text, and return the name to remember it by once it has proved valid.
+
+        The name is None when there is nothing to remember. Raises GraphQLError when there is no document, or none that
+        may be run.
+        """
         name = _name_in(context.operation_extensions)
         is_restricted = self._trust is not Trust.OFF and self._restricts(context)
-        if name is None and not (is_restricted and context.query):
-            return
+        is_sent = bool(context.query)
+        if name is None and not (is_restricted and is_sent):
+            return None
         try:
             if is_restricted:
                 context.query = await self._trusted_text(context, name)
@@ -72,6 +78,17 @@ class PersistedDocuments:
                 context.query = await self._named_text(context, name)
         except InfrastructureError as error:
             raise GraphQLError(str(error), original_error=error) from error
+        return name.key if name is not None and is_sent and not is_restricted else None
+
+    def remember(self, key: str, text: str) -> None:
+        """Keep a valid document by its digest, and let go of those that have not been used for longest."""
+        if len(text) > CACHED_DOCUMENT_CHARACTERS_MAX or key in self._automatic or key != digest_of(text):
+            return
+        self._automatic[key] = text
+        self._characters += len(text)
+        while len(self._automatic) > self._documents_max or self._characters > CACHED_CHARACTERS_MAX:
+            _, oldest = self._automatic.popitem(last=False)
+            self._characters -= len(oldest)
 
     def _restricts(self, context: ExecutionContext) -> bool:
         return self._trust is Trust.ALL or context.context.principal.role is Role.STOREFRONT
@@ -93,7 +110,6 @@ class PersistedDocuments:
         sent = context.query or None
         if sent is not None:
             await self._check_same(context, name, sent)
-            self._remember(name.key, sent)
             return sent
         found = self._automatic.get(name.key)
         if found is not None:
@@ -109,13 +125,6 @@ class PersistedDocuments:
             raise refused_request(
                 "The document's hash or id is not that of its text; leave one of them out.", code=ErrorCode.BAD_REQUEST
             )
-
-    def _remember(self, key: str, text: str) -> None:
-        if len(text) > CACHED_DOCUMENT_CHARACTERS_MAX or key in self._automatic:
-            return
-        self._automatic[key] = text
-        if len(self._automatic) > self._documents_max:
-            self._automatic.popitem(last=False)
 
 
 def digest_of(text: str) -> str:

@@ -4,6 +4,7 @@ The rule: queries and mutations take the same road as subscriptions do, and are 
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, cast
 
 import strawberry
@@ -79,7 +80,7 @@ class Schema(strawberry.Schema):
         self, context: ExecutionContext, documents: CachedDocuments, presentation: ErrorPresentation
     ) -> ExecutionResult:
         try:
-            await self.persisted.find(context)
+            digest = await self.persisted.find(context)
             known = documents.find()
             if known is None:
                 raise MissingQueryError
@@ -90,18 +91,26 @@ class Schema(strawberry.Schema):
             if kind not in context.allowed_operations:
                 raise InvalidOperationTypeError(kind)
             errors = await documents.refusals()
+            if digest is not None and not errors:
+                self.persisted.remember(digest, known.text)
         except GraphQLError as error:
             errors = [error]
         if errors:
             return PreExecutionError(data=None, errors=errors)
         presentation.is_document_valid = True
-        context.result = await self._executed(context)
+        data = documents.kept_answer()
+        context.result = await self._executed(context) if data is None else ExecutionResult(data=data, errors=None)
+        documents.keep_answer()
         await documents.settle()
         return context.result
 
+    def _get_execute_function(self) -> Callable[..., Any]:
+        """Return what executes a document on every road; of wrong variables it tells no more than is answered."""
+        return partial(execute, max_coercion_errors=self.documents.limits.errors_max)
+
     async def _executed(self, context: ExecutionContext) -> ExecutionResult:
         try:
-            done: Any = execute(
+            done: Any = self._get_execute_function()(
                 self._schema,
                 cast(DocumentNode, context.graphql_document),
                 root_value=context.root_value,
@@ -122,8 +131,11 @@ class Schema(strawberry.Schema):
     ) -> PreExecutionError | None:
         """Prepare an operation. A refusal that an extension raises is answered like one of the parser's own."""
         try:
-            await self.persisted.find(context)
-            return await super()._prepare_operation_async(context, extensions_runner)
+            digest = await self.persisted.find(context)
+            refused = await super()._prepare_operation_async(context, extensions_runner)
+            if digest is not None and refused is None:
+                self.persisted.remember(digest, context.query or "")
+            return refused
         except GraphQLError as error:
             context.pre_execution_errors = [error]
             return PreExecutionError(data=None, errors=[error])

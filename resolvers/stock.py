@@ -159,7 +159,7 @@ def present_adjustment(adjustment: adjustments.Adjustment, caller: Principal) ->
     )
 
 
-def _present_if_visible(adjustment: adjustments.Adjustment, caller: Principal) -> InventoryAdjustment | None:
+def present_if_visible(adjustment: adjustments.Adjustment, caller: Principal) -> InventoryAdjustment | None:
     """Return the adjustment, or None when all that it moved lies where the caller does not see."""
     seen = caller.scope
     is_elsewhere = adjustment.movements and not any(seen.sees_location(one.location) for one in adjustment.movements)
@@ -195,7 +195,7 @@ async def load_adjustment(info: Info, key: str) -> InventoryAdjustment | None:
     is_own = found is not None and found.account == info.context.principal.account
     if found is None or not (is_own or is_allowed(info, Permission.MANAGE_ACCOUNTS)):
         return None
-    return _present_if_visible(found, info.context.principal)
+    return present_if_visible(found, info.context.principal)
 
 
 async def load_level(info: Info, key: str) -> StockLevel | None:
@@ -238,7 +238,7 @@ class LedgerQueries:
         if account != own and not is_allowed(info, Permission.MANAGE_ACCOUNTS):
             return None
         found = await info.context.services.reads.adjustment_by_key(idempotency_key or "", account=account)
-        return None if found is None else _present_if_visible(found, info.context.principal)
+        return None if found is None else present_if_visible(found, info.context.principal)
 
     @strawberry.field(
         description="The ledger, newest rows first: every movement there ever was, or those of one item or location."

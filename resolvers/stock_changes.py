@@ -17,7 +17,7 @@ from resolvers.context import Info
 from resolvers.enums import ErrorPolicy, RejectionCode
 from resolvers.errors import UserError, user_errors
 from resolvers.listings import ChannelSyncStatus, load_sync_status
-from resolvers.stock import InventoryAdjustment, StockLevel, present_adjustment, present_levels
+from resolvers.stock import InventoryAdjustment, StockLevel, present_if_visible, present_levels
 from resolvers.stock_inputs import (
     InventoryActivateInput,
     InventoryAdjustmentInput,
@@ -252,7 +252,7 @@ def _adjusting_payload(
         known_position=outcome.position,
         replayed=outcome.replayed,
         user_errors=[],
-        adjustment=None if outcome.adjustment is None else present_adjustment(outcome.adjustment, by),
+        adjustment=None if outcome.adjustment is None else present_if_visible(outcome.adjustment, by),
         changed_levels=outcome.levels,
     )
 

@@ -118,8 +118,13 @@ def _bench_gateway(name: str, options: BenchOptions, workloads: Sequence[Workloa
 
 
 def _create_key(settings: dict[str, str]) -> str:
+    _run_command(settings, "migrate")
+    return _run_command(settings, "keys", "create", "--account", "bench", "--role", "BACKOFFICE").strip()
+
+
+def _run_command(settings: dict[str, str], *arguments: str) -> str:
     done = subprocess.run(
-        stockgate_command("keys", "create", "--account", "bench", "--role", "BACKOFFICE"),
+        stockgate_command(*arguments),
         env=clean_environment(settings),
         capture_output=True,
         text=True,
@@ -128,7 +133,7 @@ def _create_key(settings: dict[str, str]) -> str:
     )
     if done.returncode:
         raise BenchError(f"no key could be created:\n{done.stderr}")
-    return done.stdout.strip()
+    return done.stdout
 
 
 def _audit(settings: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -1,7 +1,7 @@
 """Imports a file into the ledger and the catalogue, batch after batch.
 
 The rule: rows carry their own keys or name what they set, so an import that was cut short is simply run again; a
-busy database is waited for, a limited number of times.
+busy database is waited for, a limited number of times; and no row that somebody mended is ever written over.
 """
 
 import asyncio
@@ -16,7 +16,8 @@ from app.files.sources import FileSource, open_source
 from domain.adjustments import AdjustmentReason
 from domain.csv_records import BYTE_ORDER_MARK, CsvRecord
 from domain.file_columns import FileKind, Table, open_table
-from domain.file_errors import error_header, error_line, is_error_header
+from domain.file_doubles import DoubleRows
+from domain.file_errors import error_header, error_line, is_as_written, is_error_table
 from domain.files import ImportRun, RowResult, RowStatus, batches
 from domain.ports import InfrastructureError
 from domain.principals import Principal
@@ -28,6 +29,7 @@ BATCH_ROWS_MAX = 1000
 ATTEMPTS_MAX = 8
 PAUSE_SECONDS = 0.5
 REFUSALS_SHOWN_MAX = 20
+ERRORS_ENDING = ".errors.csv"
 
 Progress = Callable[[int, int], None]
 """Told how many bytes and how many rows are done."""
@@ -35,11 +37,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
-    """What is asked for. `run_name` None stands for the digest of the file."""
+    """What is asked for. `run_name` None stands for the digest of the file, `errors_path` None for one beside it."""
 
     kind: FileKind
     path: Path
-    errors_path: Path
+    errors_path: Path | None = None
     run_name: str | None = None
     reason: AdjustmentReason = AdjustmentReason.CYCLE_COUNT
     is_dry_run: bool = False
@@ -56,16 +58,23 @@ class ImportReport:
     first_refused: list[RowResult] = field(default_factory=list)
     last_row: int = 0
     errors_path: Path | None = None
-    errors_left_alone: Path | None = None
+    doubles: DoubleRows = field(default_factory=DoubleRows)
 
-    def add(self, result: RowResult) -> None:
+    def add(self, result: RowResult, table: Table) -> None:
         """Count what became of one row."""
         self.rows[result.status] += 1
         self.last_row = result.record.row
+        if self._counts(result):
+            self.doubles.note(table, result.record)
         if result.status is RowStatus.REFUSED:
             self.codes[result.rejections[0].code] += 1
             if len(self.first_refused) < REFUSALS_SHOWN_MAX:
                 self.first_refused.append(result)
+
+    def _counts(self, result: RowResult) -> bool:
+        # In a named run a row that is replayed may stand for an earlier one that is alike: it does not count again.
+        replayed_before = result.status is RowStatus.REPLAYED and not self.run.is_of_one_file
+        return result.status is not RowStatus.REFUSED and not replayed_before
 
 
 class ImportInterrupted(Exception):
@@ -76,30 +85,66 @@ class ImportInterrupted(Exception):
         self.report = report
 
 
+class ErrorFileInTheWay(Exception):
+    """Where refused rows would go is a file that may hold somebody's work; nothing was imported."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
+
+
 async def import_file(
     services: Services, options: ImportOptions, *, by: Principal, progress: Progress
 ) -> ImportReport | Refused:
-    """Import the file, or return why none of it can be. Raises OSError and ImportInterrupted."""
-    with open_source(options.path) as source, replaced_file(options.errors_path) as errors:
+    """Import the file, or return why none of it can be. Raises OSError, ErrorFileInTheWay and ImportInterrupted."""
+    with open_source(options.path) as source:
         opened = open_table(options.kind, source.lines())
         if isinstance(opened, Refused):
             return opened
         table, records = opened
-        run = ImportRun(
-            name=options.run_name or source.digest,
-            is_of_one_file=options.run_name is None,
-            reason=options.reason,
-            is_dry_run=options.is_dry_run,
-        )
-        report = ImportReport(run=run)
-        for batch in batches(table, records, rows_max=options.batch_rows_max):
-            for result in await _taken(services, batch, table=table, report=report, by=by):
-                report.add(result)
-                if result.rejections:
-                    _tell(errors, result, table=table, source=source)
-            progress(source.bytes_read, report.rows.total())
-        _settle(errors, options.errors_path, report)
+        errors_path = _errors_path(options, table)
+        if not options.is_dry_run:
+            _refuse_to_lose(errors_path, options)
+        report = ImportReport(run=_run(options, source))
+        with replaced_file(errors_path) as errors:
+            for batch in batches(table, records, rows_max=options.batch_rows_max):
+                for result in await _taken(services, batch, table=table, report=report, by=by):
+                    report.add(result, table)
+                    if result.rejections and not options.is_dry_run:
+                        line = error_line(table, result, is_back=errors_path == options.path)
+                        _tell(errors, line, table=table, source=source)
+                progress(source.bytes_read, report.rows.total())
+            if not options.is_dry_run:
+                _settle(errors, errors_path, report)
         return report
+
+
+def _run(options: ImportOptions, source: FileSource) -> ImportRun:
+    return ImportRun(
+        name=options.run_name or source.digest,
+        is_of_one_file=options.run_name is None,
+        reason=options.reason,
+        is_dry_run=options.is_dry_run,
+    )
+
+
+def _errors_path(options: ImportOptions, table: Table) -> Path:
+    """Return where refused rows go; those of an error file that was mended go back into it."""
+    path = options.path
+    if options.errors_path is not None:
+        return options.errors_path
+    if path.name.endswith(ERRORS_ENDING) and is_error_table(table):
+        return path
+    return path.with_name(path.stem + ERRORS_ENDING)
+
+
+def _refuse_to_lose(errors_path: Path, options: ImportOptions) -> None:
+    """Raise ErrorFileInTheWay for a file that is neither imported now nor still as an import wrote it."""
+    if errors_path == options.path or not errors_path.exists():
+        return
+    with open_source(errors_path) as found:
+        if not is_as_written(options.kind, found.lines()):
+            raise ErrorFileInTheWay(errors_path)
 
 
 async def _taken(
@@ -115,10 +160,10 @@ async def _taken(
     raise AssertionError("every attempt returns or raises")
 
 
-def _tell(errors: ReplacedFile, result: RowResult, *, table: Table, source: FileSource) -> None:
+def _tell(errors: ReplacedFile, line: str, *, table: Table, source: FileSource) -> None:
     if not errors.is_begun:
         errors.write((BYTE_ORDER_MARK if source.has_byte_order_mark else "") + error_header(table))
-    errors.write(error_line(table, result))
+    errors.write(line)
 
 
 def _settle(errors: ReplacedFile, path: Path, report: ImportReport) -> None:
@@ -126,19 +171,15 @@ def _settle(errors: ReplacedFile, path: Path, report: ImportReport) -> None:
     if errors.is_begun:
         errors.keep()
         report.errors_path = path
-    elif path.is_file():
-        if _is_error_file(path):
-            path.unlink()
-        else:
-            report.errors_left_alone = path
-
-
-def _is_error_file(path: Path) -> bool:
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as handle:
-        return is_error_header(handle.readline(BATCH_ROWS_MAX * 100))
+    else:
+        path.unlink(missing_ok=True)
 
 
 def refused_rows(report: ImportReport) -> list[tuple[int, Rejection]]:
-    """Return the first refusals with their rows, as many as a person reads."""
-    told = ((result.record.row, rejection) for result in report.first_refused for rejection in result.rejections)
-    return list(islice(told, REFUSALS_SHOWN_MAX))
+    """Return the first refusals with their rows, each sentence once a row, as many as a person reads."""
+    told: dict[tuple[int, RejectionCode, str], tuple[int, Rejection]] = {}
+    for result in report.first_refused:
+        for rejection in result.rejections:
+            row = result.record.row
+            told.setdefault((row, rejection.code, rejection.message), (row, rejection))
+    return list(islice(told.values(), REFUSALS_SHOWN_MAX))

@@ -26,7 +26,9 @@ class ReplacedFile:
     def write(self, text: str) -> None:
         """Write more. Raises OSError."""
         if self._handle is None:
-            self._handle = self._part.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+            # Made anew, and by nobody else: a link that lies in wait under its name is neither followed nor kept.
+            self._part.unlink(missing_ok=True)
+            self._handle = self._part.open("x", encoding="utf-8", errors="surrogateescape", newline="")
         self._handle.write(text)
 
     def keep(self) -> None:

@@ -11,7 +11,13 @@ from app.audit import audit_ledger
 from app.bootstrap import Gateway, open_gateway
 from app.files import importing
 from app.files.exporting import export_records
-from app.files.importing import ImportInterrupted, ImportOptions, ImportReport, import_file, refused_rows
+from app.files.importing import (
+    ImportInterrupted,
+    ImportOptions,
+    ImportReport,
+    import_file,
+    refused_rows,
+)
 from app.files.outputs import replaced_file
 from app.files.sources import open_source
 from app.ids import new_id
@@ -62,7 +68,7 @@ async def imported(gateway: Gateway, kind: FileKind, path: Path, text: str | byt
 
 def written(kind: FileKind, path: Path, text: str | bytes) -> ImportOptions:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return ImportOptions(kind=kind, path=path, errors_path=path.with_name(f"{path.stem}.errors.csv"))
+    return ImportOptions(kind=kind, path=path)
 
 
 def files_in(directory: Path) -> list[str]:
@@ -135,12 +141,11 @@ async def test_refused_rows_go_to_a_file_that_is_mended_and_imported(gateway: Ga
     errors = report.errors_path
     assert errors == tmp_path / "levels.errors.csv"
     lines = errors.read_text().splitlines()
-    assert lines[0] == "sku,location,on_hand,error_row,error_code,error_column,error_message"
+    assert lines[0] == "sku,location,on_hand,error_row,error_code,error_column,error_message,error_check"
     assert lines[1].startswith("nope,EAST,1,3,ITEM_NOT_FOUND,sku,There is no item")
     mended = "\n".join([lines[0], lines[1].replace("nope", "M-1").replace("EAST,1", "EAST,8")])
     assert counts(await imported(gateway, FileKind.LEVELS, errors, mended)) == {"APPLIED": 1}
     assert await on_hand(gateway, "M-1") == {"EAST": 8}
-    await imported(gateway, FileKind.LEVELS, path, "sku,location,on_hand\nM-1,EAST,9\n")
     assert files_in(tmp_path) == ["levels.csv"]
 
 
@@ -197,12 +202,13 @@ async def test_dry_run_reports_the_same_and_keeps_nothing(gateway: Gateway, tmp_
     path = tmp_path / "rows.csv"
     before = await gateway.services.reads.position(), [await exported(gateway, one) for one in FileKind]
     tried = await imported(gateway, kind, path, KINDS[kind], is_dry_run=True)
-    told = (tmp_path / "rows.errors.csv").read_text()
+    assert files_in(tmp_path) == ["rows.csv"]
     assert (await gateway.services.reads.position(), [await exported(gateway, one) for one in FileKind]) == before
     done = await imported(gateway, kind, path, KINDS[kind])
     assert counts(done) == counts(tried)
     assert counts(done)["REFUSED"] >= 1
-    assert (tmp_path / "rows.errors.csv").read_text() == told
+    assert refused_rows(done) == refused_rows(tried)
+    assert files_in(tmp_path) == ["rows.csv", "rows.errors.csv"]
     assert await gateway.services.reads.position() > before[0]
 
 
@@ -267,14 +273,6 @@ async def test_bytes_that_are_no_text_are_told_and_kept(gateway: Gateway, tmp_pa
     report = await imported(gateway, FileKind.ITEMS, tmp_path / "a.csv", b"sku,name\nM-1,Gr\xfcn\nM-2,x\n")
     assert counts(report) == {"REFUSED": 1, "APPLIED": 1}
     assert b"M-1,Gr\xfcn,2,INVALID_INPUT,name," in (tmp_path / "a.errors.csv").read_bytes()
-
-
-async def test_file_of_somebody_else_is_left_alone(gateway: Gateway, tmp_path: Path) -> None:
-    """Given a file under the error file's name that is none, then it stays, and the report says so."""
-    other = tmp_path / "a.errors.csv"
-    other.write_text("my notes\n")
-    report = await imported(gateway, FileKind.ITEMS, tmp_path / "a.csv", "sku\nM-1\n")
-    assert (report.errors_left_alone, other.read_text()) == (other, "my notes\n")
 
 
 class BusyLedger:
@@ -344,6 +342,17 @@ def test_lines_are_read_as_they_are_and_bounded(tmp_path: Path) -> None:
         ("xxx", 1_000_000),
         ("xxx", 500_000),
     ]
+
+
+def test_a_link_in_wait_under_the_parts_name_is_not_followed(tmp_path: Path) -> None:
+    """Given a link where the part goes, when a file is written, then what the link leads to stays as it was."""
+    other, path = tmp_path / "other", tmp_path / "a.csv"
+    other.write_text("precious")
+    (tmp_path / "a.csv.part").symlink_to(other)
+    with replaced_file(path) as file:
+        file.write("new")
+        file.keep()
+    assert (other.read_text(), path.read_text(), path.is_symlink()) == ("precious", "new", False)
 
 
 def test_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """API keys: created, rotated, revoked; the one rule: no command makes a key open again that opens nothing."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -171,6 +171,12 @@ class TestRotate:
         state = given(account(), old).after(rotate(), by=CHIEF, at=NOW).state
         ends_at = NOW + (NOW + HOUR - old.created_at) if is_ending else None
         assert (state.api_keys["new"].expires_at, state.api_keys["old"].expires_at) == (ends_at, NOW + HOUR)
+
+    def test_no_key_is_made_for_longer_than_there_is_time(self) -> None:
+        """Given a key that ends with all time, when it is rotated, then its successor does too."""
+        end = datetime.max.replace(tzinfo=UTC)
+        state = given(account(), api_key(expires_at=end)).after(rotate(), by=CHIEF, at=NOW).state
+        assert (state.api_keys["new"].expires_at, state.api_keys["old"].expires_at) == (end, NOW + HOUR)
 
     @pytest.mark.parametrize(
         "facts",

@@ -7,6 +7,7 @@ from hypothesis import strategies as some
 
 from domain.csv_records import (
     DELIMITERS,
+    TOO_WIDE,
     UNREADABLE,
     CsvRecord,
     header_line,
@@ -98,3 +99,37 @@ def test_no_text_raises_and_no_character_is_lost(text: str, delimiter: str) -> N
     """Given any text, then reading ends, and every letter of it is in some record."""
     found = "".join(cell for record in read(text, delimiter=delimiter) for cell in record.cells)
     assert [one for one in found if one in "ab="] == [one for one in text if one in "ab="]
+
+
+def test_a_record_is_bounded_by_characters_lines_and_cells() -> None:
+    """Given records at their bounds, then they are read; beyond one, they are refused, and what follows is read."""
+    for cells in ((f"{'a' * 65_000}", "b" * 66_069), ("c\n" * 999, "d"), ("e",) * 1000):
+        assert read(line_from(cells, delimiter=",") + "x\n") == [
+            CsvRecord(row=2, cells=cells),
+            CsvRecord(row=3, cells=("x",)),
+        ]
+    long = f"{'a' * 65_000},{'b' * 66_070}"
+    assert read(f"{long}\r\nx\n") == [
+        CsvRecord(row=2, cells=(long,), problem=UNREADABLE),
+        CsvRecord(row=3, cells=("x",)),
+    ]
+    wide = "e," * 1000
+    assert read(f"{wide}\nx\n") == [
+        CsvRecord(row=2, cells=(wide,), problem=TOO_WIDE),
+        CsvRecord(row=3, cells=("x",)),
+    ]
+    assert read('"c' + "\n" * 1000 + '",d\nx\n') == [
+        CsvRecord(row=2, cells=('"c',), problem=UNREADABLE),
+        CsvRecord(row=1002, cells=('",d',), problem=UNREADABLE),
+        CsvRecord(row=1003, cells=("x",)),
+    ]
+
+
+def test_a_text_of_broken_rows_is_read_in_proportion_to_its_length() -> None:
+    """Given rows that each swallow all that follow, then lines are read again only a bounded number of times."""
+    text = 'x","\n' * 40_000
+    found = read(text)
+    assert "".join(cell for one in found for cell in one.cells).replace("\n", "") == text.replace("\n", "")
+    assert {one.problem for one in found} == {UNREADABLE}
+    assert [one.cells[0].count("\n") for one in found[:2]] == [0, 0]
+    assert max(one.cells[0].count("\n") for one in found) == 1000

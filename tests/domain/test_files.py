@@ -174,14 +174,14 @@ def test_run_that_makes_no_key_is_refused(name: str) -> None:
     assert [one.field for one in run_problems(name)] == [("run",)]
 
 
-NO_NUMBER = "is no whole number; write digits only, such as 12."
+NO_NUMBER = "No whole number: {}; write digits only, such as 12."
 NO_OBJECT = 'The cell is no JSON object of texts; write it as {"size": "XL"}.'
 
 
 @pytest.mark.parametrize("cell", ["1.5", "1e3", " 7 ", "7 ", "1,000", "+7", "٣", "--1", "-", "x", "'7", "1_0", "\x00"])
 def test_no_other_text_is_a_number(cell: str) -> None:
     text = "sku,location,on_hand,damaged\n" + line_from(["A", "L", "1", cell], delimiter=",")
-    assert reasons(FileKind.LEVELS, text) == [("INVALID_INPUT", "damaged", f"{cell!r} {NO_NUMBER}")]
+    assert reasons(FileKind.LEVELS, text) == [("INVALID_INPUT", "damaged", NO_NUMBER.format(repr(cell)))]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_no_other_text_is_a_number(cell: str) -> None:
             [
                 ("INVALID_INPUT", "sku", "The sku is empty; it says what the row is about."),
                 ("INVALID_INPUT", "location", "The location is empty; it says what the row is about."),
-                ("INVALID_INPUT", "on_hand", f"'x' {NO_NUMBER}"),
+                ("INVALID_INPUT", "on_hand", NO_NUMBER.format("'x'")),
             ],
         ),
         (
@@ -245,7 +245,7 @@ def test_no_other_text_is_a_number(cell: str) -> None:
         (
             FileKind.ITEMS,
             "sku,is_backorderable\nA,yes\n",
-            [("INVALID_INPUT", "is_backorderable", "'yes' is neither true nor false; write one of them.")],
+            [("INVALID_INPUT", "is_backorderable", "Neither true nor false: 'yes'; write one of them.")],
         ),
         (
             FileKind.LOCATIONS,
@@ -254,7 +254,7 @@ def test_no_other_text_is_a_number(cell: str) -> None:
                 (
                     "INVALID_INPUT",
                     "kind",
-                    "'Store' is no kind; write WAREHOUSE, STORE, THIRD_PARTY, SUPPLIER.",
+                    "There is no kind 'Store'; write WAREHOUSE, STORE, THIRD_PARTY, SUPPLIER.",
                 )
             ],
         ),

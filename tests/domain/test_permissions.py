@@ -109,6 +109,16 @@ READS = {
 }
 
 
+ARCHIVES_NOTHING = Refused(
+    rejections=(
+        Rejection(
+            code=RejectionCode.FORBIDDEN,
+            message="A key that sees only some locations may not archive items; use one that sees all.",
+        ),
+    )
+)
+
+
 def caller(role: Role = Role.BACKOFFICE, scope: Scope = EVERYTHING) -> Principal:
     """Return somebody of this role who sees this much."""
     return Principal(account="acme", name="clerk", role=role, scope=scope)
@@ -158,8 +168,16 @@ class TestRoles:
         refusal = Refused(rejections=(Rejection(code=RejectionCode.FORBIDDEN, message=message),))
         for group, commands in COMMANDS_OF.items():
             for command in commands:
-                assert forbidden(command, by=narrow) == (refusal if group == ACCOUNTS else None)
+                is_archiving = isinstance(command, ItemArchive) and scope.locations is not None
+                expected = refusal if group == ACCOUNTS else ARCHIVES_NOTHING if is_archiving else None
+                assert forbidden(command, by=narrow) == expected
         assert {one for one in Permission if not may(narrow, one)} == {Permission.MANAGE_ACCOUNTS}
+
+    def test_who_sees_some_locations_archives_no_items(self) -> None:
+        """Given a scope of locations, when an item is archived, then stock elsewhere does not decide on the answer."""
+        assert forbidden(ItemArchive(sku=SKU), by=sees(locations={EAST})) == ARCHIVES_NOTHING
+        assert forbidden(ItemArchive(sku=SKU), by=sees(channels={WEB})) is None
+        assert forbidden(LocationArchive(code=EAST), by=sees(locations={EAST})) is None
 
     def test_who_sees_some_channels_does_not_say_which_a_location_serves(self) -> None:
         """Given a scope of channels, when a location's channels are named, then that is forbidden there."""

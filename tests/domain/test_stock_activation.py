@@ -88,8 +88,7 @@ class TestActivate:
         given(*SHOP, LevelsElsewhere(sku=SKU, count=200)).when(activate()).then_refused(
             RejectionCode.LEVEL_LIMIT_REACHED,
             "sku",
-            message=f"{SKU} would be stocked at 201 locations; at most 200 are allowed. Deactivate levels "
-            "that are no longer used.",
+            message=f"{SKU} would be stocked at more than 200 locations; deactivate levels that are no longer used.",
         )
 
     def test_the_200th_level_may_be_activated_again(self) -> None:

@@ -65,17 +65,34 @@ async def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "advice"),
     [
-        ("ENVIRONMENT", "staging"),
-        ("PORT", "many"),
-        ("BATCH_ROWS_MAX", "0"),
-        ("DATABASE_URL", "mysql://127.0.0.1/x"),
+        ("ENVIRONMENT", "staging", "write development or production"),
+        ("TRUSTED_DOCUMENTS", "some", "write off, storefront or all"),
+        ("PORT", "many", "write a whole number"),
+        ("PORT", "65536", "write at most 65535"),
+        ("BATCH_ROWS_MAX", "0", "write at least 1"),
+        ("LOG_REQUESTS", "some", "write true or false"),
+        ("DATABASE_URL", "mysql://127.0.0.1/x", "write sqlite+aiosqlite:///path/to/file.sqlite3"),
+        ("ALLOWED_ORIGINS", "*", "write each origin; `*` would let every web site in"),
     ],
 )
-async def test_an_unknown_value_of_a_setting_is_refused_by_its_name(tmp_path: Path, name: str, value: str) -> None:
+async def test_an_unknown_value_of_a_setting_is_refused_by_its_name(
+    tmp_path: Path, name: str, value: str, advice: str
+) -> None:
     words = await refused(tmp_path / "none.sqlite3", **{name: value})
-    assert f"STOCKGATE_{name}" in words
+    assert words == f"✗ STOCKGATE_{name}: {advice}."
+
+
+async def test_an_unknown_setting_is_told(tmp_path: Path) -> None:
+    """Given variables that are no settings, then each is told with what may be meant, but for those of the tests."""
+    words = await refused(tmp_path / "none.sqlite3", TYPO="1", PROT="1", XYZZY="1", TEST_X="1", ENVIRONMENT="x")
+    assert words == (
+        "! STOCKGATE_PROT is no setting; did you mean STOCKGATE_PORT? "
+        "! STOCKGATE_TYPO is no setting; did you mean STOCKGATE_PORT? "
+        "! STOCKGATE_XYZZY is no setting; the README lists them all. "
+        "✗ STOCKGATE_ENVIRONMENT: write development or production."
+    )
 
 
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

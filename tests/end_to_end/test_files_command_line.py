@@ -13,6 +13,7 @@ import pytest
 
 from app.bench.server_process import clean_environment, stockgate_command
 from app.settings import SQLITE_PREFIX
+from app.storage.migrate import migrate_sqlite
 from tests.end_to_end.client import Client
 from tests.end_to_end.gateway import Gateways
 
@@ -84,8 +85,9 @@ class Shell:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    """A directory with a database to be made in it, and a file of each kind that needs nothing but the ones before."""
+    """A directory with an empty database in it, and a file of each kind that needs nothing but the ones before."""
     shell = Shell(directory=tmp_path, database=tmp_path / "stock.sqlite3")
+    migrate_sqlite(shell.database)
     shell.write("locations.csv", "code,name\nEAST,East\n")
     shell.write("items.csv", "sku\tname\r\nM-1\tMug\r\nM-2\tCup\r\n")
     shell.write("levels.csv", "sku;location;on_hand\nM-1;EAST;5\nM-2;EAST;1,5\nM-3;EAST;1\n")
@@ -107,14 +109,21 @@ async def test_import_mend_import_again_and_export(shell: Shell) -> None:
 
     refused = await shell.run("import", "levels", "levels.csv", "--reason", "receipt")
     assert refused.code == 1
-    assert "✗ row 3, on_hand: INVALID_INPUT: '1,5' is no whole number" in refused.words
+    assert "✗ row 3, on_hand: INVALID_INPUT: No whole number: '1,5'" in refused.words
     assert "✗ row 4, sku: ITEM_NOT_FOUND: There is no item with SKU 'M-3'" in refused.words
     assert "The refused rows are in levels.errors.csv" in refused.words
     shell.write("levels.errors.csv", shell.read("levels.errors.csv").replace("1,5", "15").replace("M-3", "M-1"))
+    in_the_way = await shell.run("import", "levels", "levels.csv", "--reason", "receipt")
+    assert (in_the_way.code, in_the_way.words) == (
+        2,
+        "✗ levels.errors.csv is there already, and may hold rows that you have mended; import it first, move it away, "
+        "or name another file with --errors.",
+    )
+    shell.write("copy.csv", shell.read("levels.errors.csv"))
     mended = await shell.run("import", "levels", "levels.errors.csv", "--run", "mended")
     assert mended.code == 0
-    replayed = await shell.run("import", "levels", "levels.errors.csv", "--run", "mended")
-    assert "2 rows were already imported by run mended; use --run to record this count anew." in replayed.words
+    replayed = await shell.run("import", "levels", "copy.csv", "--run", "mended")
+    assert "2 rows were already imported by run mended; name another --run to record this count" in replayed.words
 
     levels = "sku,location,on_hand,quarantined,damaged,safety_stock\r\nM-1,EAST,1,0,0,0\r\nM-2,EAST,15,0,0,0\r\n"
     assert (await shell.run("export", "levels")).output == levels
@@ -122,7 +131,41 @@ async def test_import_mend_import_again_and_export(shell: Shell) -> None:
     exported = await shell.run("export", "levels", "out.csv")
     assert (exported.output, exported.words, shell.read("out.csv")) == ("", "2 levels exported", levels)
     assert (await shell.run("audit")).code == 0
-    assert shell.files() == ["items.csv", "levels.csv", "levels.errors.csv", "locations.csv", "out.csv"]
+    assert shell.files() == ["copy.csv", "items.csv", "levels.csv", "locations.csv", "out.csv"]
+
+
+async def test_dry_run_tells_and_writes_no_file(shell: Shell) -> None:
+    """Given rows of which one is refused and one there twice, then both are told, and no file is made."""
+    shell.write("items.csv", "sku,name\nA,x\n,y\nA,z\n")
+    tried = await shell.run("import", "items", "items.csv", "--dry-run")
+    assert tried.code == 1
+    assert "! row 4: sku A also stands in row 2; the later row counts" in tried.words
+    assert tried.words.endswith("Nothing was kept. Import without --dry-run to have the refused rows in a file.")
+    assert shell.files() == ["items.csv", "levels.csv", "locations.csv"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["import", "items", "items.csv"],
+        ["export", "items"],
+        ["keys", "list"],
+        ["keys", "create", "--account", "a", "--role", "admin"],
+        ["documents", "list"],
+        ["audit"],
+    ],
+)
+async def test_no_database_is_made_by_a_slip(shell: Shell, arguments: list[str]) -> None:
+    """Given a path at which there is no database, then a command says so, and none is there afterwards."""
+    shell.database.unlink()
+    told = await shell.run(*arguments)
+    assert (told.code, told.output, told.words) == (
+        2,
+        "",
+        f"✗ there is no database at {shell.database}; run this where the gateway runs, set STOCKGATE_DATABASE_URL, "
+        "or make one with stockgate migrate.",
+    )
+    assert not shell.database.exists()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ and a token is printed once, alone, on standard output.
 """
 
 import asyncio
+import io
 import re
 import time
 from collections.abc import Iterator
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from rich.console import Console
 
 from app.bench.server_process import clean_environment, stockgate_command
+from app.cli_keys import print_keys
 from app.settings import SQLITE_PREFIX
 from tests.end_to_end.client import Client, codes
 from tests.end_to_end.gateway import Gateway, Gateways
@@ -145,9 +148,39 @@ async def test_rotated_and_revoked_keys_end_in_a_running_gateway(open_gateway: G
         assert token.split("_", 2)[2] not in listed
 
 
-async def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path) -> None:
+async def test_list_that_a_program_reads_is_not_cut(gateways: Gateways) -> None:
+    """Given a name wider than any window, when a program reads the list, then each key is one whole line."""
+    file = gateways.new("keys-long").file
+    token = await made(file, "create", "--account", "a" * 60, "--role", "partner", "--name", "n" * 300)
+    lines = [line for line in (await keys(file, "list")).output.splitlines() if key_id_of(token) in line]
+    assert len(lines) == 1
+    assert "a" * 60 in lines[0]
+    assert "n" * 300 in lines[0]
+    assert "works" in lines[0]
+
+
+async def test_greeting_of_a_gateway_with_keys_shows_where_the_token_goes(gateways: Gateways) -> None:
+    """Given a key, when the gateway starts, then the command to try it with sends a token."""
+    one = gateways.new("keys-greeting")
+    await made(one.file, "create", "--account", "office", "--role", "admin")
+    with one.begin():
+        assert f'curl -s {one.url} -H "authorization: Bearer $TOKEN" -H' in one.log()
+
+
+@pytest.mark.parametrize(("width", "has_created"), [(40, False), (120, True)])
+def test_narrow_terminal_leaves_out_when_a_key_was_made(width: int, has_created: bool) -> None:
+    """Given a terminal, when the table does not fit, then `created` is left out, and the key is whole."""
+    output = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    key = "0123456789abcdef"
+    print_keys(output, [("a", "ADMIN", key, "till", "everything", "2026-01-31", "works")])
+    assert isinstance(output.file, io.StringIO)
+    shown = output.file.getvalue()
+    assert (("created" in shown), ("2026-01-31" in shown), (key in shown)) == (has_created, has_created, True)
+
+
+async def test_names_that_look_like_markup_are_shown_as_they_are(gateways: Gateways) -> None:
     """Given a name in brackets, when keys are listed, then it stands there, letter by letter."""
-    file = tmp_path / "stockgate.sqlite3"
+    file = gateways.new("keys-markup").file
     await made(file, "create", "--account", "[/shop]", "--role", "channel", "--name", "[red]till[/]")
     listed = await keys(file, "list")
     assert listed.code == 0

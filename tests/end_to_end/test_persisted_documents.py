@@ -67,6 +67,17 @@ def keyed(gateways: Gateways) -> Iterator[tuple[Gateway, str]]:
         assert one.failures() == [], one.log()
 
 
+@pytest.fixture(scope="module")
+def public(gateways: Gateways) -> Iterator[tuple[Gateway, list[str]]]:
+    """A gateway whose answers to storefronts shared caches may hold, and keys of three roles, a storefront's first."""
+    one = gateways.new("public", PERSISTED_GET_MAX_AGE_SECONDS=MAX_AGE, PERSISTED_GET_IS_PUBLIC="true")
+    roles = ("STOREFRONT", "DASHBOARD", "BACKOFFICE")
+    tokens = [cli(one.file, "keys", "create", "--account", role.lower(), "--role", role).split()[-1] for role in roles]
+    with one.begin():
+        yield one, tokens
+        assert one.failures() == [], one.log()
+
+
 async def get(
     gateway: Gateway, text: str, *, sends_text: bool = False, headers: Mapping[str, str] | None = None
 ) -> httpx.Response:
@@ -193,3 +204,16 @@ async def test_an_answer_to_a_credential_is_its_own(keyed: tuple[Gateway, str]) 
     assert response.headers["cache-control"] == "private, max-age=3"
     refused = await get(gateway, PAGE, sends_text=True)
     assert (refused.status_code, refused.headers["cache-control"]) == (401, "no-store")
+
+
+async def test_a_cdn_may_hold_what_storefronts_are_answered(public: tuple[Gateway, list[str]]) -> None:
+    """Given the setting, then answers to a storefront's key are public, and those to all other roles stay private."""
+    gateway, tokens = public
+    answers = [
+        await get(gateway, PAGE, sends_text=True, headers={"authorization": f"Bearer {token}"}) for token in tokens
+    ]
+    assert [response.headers["cache-control"] for response in answers] == [
+        "public, max-age=3",
+        "private, max-age=3",
+        "private, max-age=3",
+    ]

@@ -180,11 +180,15 @@ def _account_changes(ground: Ground) -> list[Entry]:
 
 
 def _imports() -> list[Entry]:
-    """Return an entry a kind of row; rows of levels have one that is refused for everybody, for the error file."""
+    """Return an entry a kind of row; of listings and levels one row is refused for everybody, for the error file."""
     rows = {
         "ITEMS": ("sku,name", f"{MUG},Mug", {}),
         "LOCATIONS": ("code,name", f"{OWN_DC},Depot", {LOCATION: "{},Depot"}),
-        "LISTINGS": ("sku,channel", f"{MUG},{OWN_WEB}", {ITEM: f"{{}},{OWN_WEB}", CHANNEL: f"{MUG},{{}}"}),
+        "LISTINGS": (
+            "sku,channel",
+            f"{MUG},{OWN_WEB}\n{NO_SKU},{OWN_WEB}",
+            {ITEM: f"{{}},{OWN_WEB}", CHANNEL: f"{MUG},{{}}"},
+        ),
         "LEVELS": (
             "sku,location,on_hand",
             f"{MUG},{OWN_DC},90000\n{NO_SKU},{OWN_DC},1",

@@ -79,8 +79,8 @@ ROADS: Final[Mapping[str, tuple[Road, ...]]] = {
     "PageInfo": (road("locations", "pageInfo"),),
     "ProductVariant": (road("entities of variants"),),
     "RowImportCounts": (road("rowsImport of LEVELS", "counts"),),
-    "RowImportResult": (road("rowsImport of LEVELS", "results"),),
-    "RowsImportPayload": (road("rowsImport of LEVELS"),),
+    "RowImportResult": (road("rowsImport of LEVELS", "results"), road("rowsImport of LISTINGS", "results")),
+    "RowsImportPayload": (road("rowsImport of LEVELS"), road("rowsImport of LISTINGS")),
     "StockChange": (road("stockChanged"),),
     "StockLevel": (
         road("inventoryItem", "levels"),

@@ -29,6 +29,8 @@ SILENCE: Final = "nothing was sent"
 MESSAGES_MAX: Final = 50
 FORBIDDEN: Final = "FORBIDDEN"
 TIME_OF_ANSWER = re.compile(r'"asOf": "[^"]*"')
+CHECK_OF_ROW = re.compile(r"\bc[0-9a-f]{12}(?=\\r)")
+"""In an error file: it is made of the other cells of its row, and so of the name that was given."""
 ANSWERED_AT_LENGTH = {"userErrors"}
 """Lists that are rightly empty when all went well."""
 
@@ -182,8 +184,9 @@ def placed(values: Mapping[str, Any], probe: Probe, given: str) -> dict[str, Any
 
 
 def without(answer: Answer, *given: str) -> str:
-    """Return the answer's text, without the names that the caller gave and the time of the answer."""
+    """Return the answer's text, without the names that the caller gave, checks over them, and the time."""
     text = TIME_OF_ANSWER.sub('"asOf": "now"', json.dumps(answer, default=str, ensure_ascii=False, sort_keys=True))
+    text = CHECK_OF_ROW.sub("<check>", text)
     for name in sorted(given, key=len, reverse=True):
         text = text.replace(json.dumps(name, ensure_ascii=False)[1:-1], "<it>").replace(name, "<it>")
     return text

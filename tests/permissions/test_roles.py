@@ -132,7 +132,7 @@ async def test_a_gate_that_is_left_out_is_noticed(matrix: Matrix, monkeypatch: p
 async def test_each_kind_of_row_is_imported_or_refused(
     matrix: Matrix, report: Report, role: Role, kind: FileKind
 ) -> None:
-    """Given a role, when rows are imported, then they are refused one by one where the role may not change such."""
+    """Given a role, when rows are imported, then they are refused where the role may not change such."""
     found = set()
     for name in (f"rowsImport of {kind.upper()}", f"rowsImport of {kind.upper()} dry"):
         entry = matrix.entries[name]

@@ -163,7 +163,6 @@ class TestAccounts:
         not_found = [("CHANNEL_NOT_FOUND", "channelIds")]
         assert await refused(desk, "accountCreate", code="a", role="ADMIN", channelIds=["shop"]) == not_found
         assert await refused(desk, "accountCreate", code="", role="ADMIN") == [("INVALID_INPUT", "code")]
-        assert await refused(desk, "accountCreate", code="local", role="ADMIN") == [("INVALID_INPUT", "code")]
         assert await refused(desk, "accountUpdate", accountId="none") == [("ACCOUNT_NOT_FOUND", "accountId")]
         foreign = encode_node_id("Channel", "erp")
         await run(desk, "accountCreate", ACCOUNT, code="erp", role="ADMIN")

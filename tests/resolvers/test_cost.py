@@ -128,6 +128,16 @@ def test_a_mutation_costs_more_a_root_field(core: GraphQLSchema) -> None:
     assert requested(core, text, more=[{}, {}, {}]) == 10 + 3 + 1
 
 
+@pytest.mark.parametrize(
+    ("csv", "points"),
+    [("", 0), ("sku\na\rb\r\nc", 3 + 3), ("x" * 1000, 10 + 10), ("x" * 199 + "\n" * 1001, 1013 + 250), (7, 0)],
+)
+def test_rows_in_a_text_cost_their_lines_and_characters(core: GraphQLSchema, csv: object, points: int) -> None:
+    """Given a text of rows, then it costs a point a line and a hundred characters, and at most 250 results."""
+    text = "mutation ($input: RowsImportInput!) { rowsImport(input: $input) { results { row } } }"
+    assert requested(core, text, input={"kind": "ITEMS", "csv": csv}) == 10 + 1 + points
+
+
 def test_fragments_in_fragments_cost_no_time(core: GraphQLSchema) -> None:
     """Given selections that double at each of 20 levels, then they are counted at once, up to the largest cost."""
     levels = 20

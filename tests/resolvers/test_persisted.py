@@ -162,10 +162,20 @@ async def test_automatic_documents_are_bounded(fresh: Desk) -> None:
     assert await answer(fresh, None, hashed(long)) == NOT_FOUND
 
 
-async def test_what_cannot_be_run_is_refused_by_name_as_by_text(fresh: Desk) -> None:
-    """Given a document that does not fit the schema, then its name is answered with the same code."""
-    assert await answer(fresh, "{ nothing }", hashed("{ nothing }")) == "GRAPHQL_VALIDATION_FAILED"
-    assert await answer(fresh, None, hashed("{ nothing }")) == "GRAPHQL_VALIDATION_FAILED"
+async def test_what_cannot_be_run_is_not_remembered(fresh: Desk) -> None:
+    """Given what is no document, or does not fit the schema, then it is refused and not remembered by its name."""
+    for text, code in (("{ nothing }", "GRAPHQL_VALIDATION_FAILED"), ("{", "GRAPHQL_PARSE_FAILED")):
+        assert await answer(fresh, text, hashed(text)) == code
+        assert await answer(fresh, None, hashed(text)) == NOT_FOUND
+
+
+def test_the_characters_of_automatic_documents_are_bounded() -> None:
+    """Given a million characters of documents, when one more comes, then the one not used for longest goes."""
+    documents = PersistedDocuments()
+    texts = [f"{{ a{number:05} }}".ljust(CACHED_DOCUMENT_CHARACTERS_MAX) for number in range(51)]
+    for text in texts:
+        documents.remember(digest_of(text), text)
+    assert list(documents._automatic.values()) == texts[1:]
 
 
 NAMES = [hashed(PAGE), with_id("page-1"), with_id(f"sha256:{digest_of(PAGE)}"), with_id(digest_of(PAGE))]

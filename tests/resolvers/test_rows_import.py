@@ -65,8 +65,8 @@ async def test_refused_rows_come_back_as_a_file_that_can_be_sent_again(desk: Des
         "message": "The sku is empty; it says what the row is about.",
     }
     assert payload["errorFile"] == (
-        "sku;name;error_row;error_code;error_column;error_message\r\n"
-        ';x;3;INVALID_INPUT;sku;"The sku is empty; it says what the row is about."\r\n'
+        "sku;name;error_row;error_code;error_column;error_message;error_check\r\n"
+        ';x;3;INVALID_INPUT;sku;"The sku is empty; it says what the row is about.";c1449765e9fae\r\n'
     )
     assert payload["run"] is None
     mended = await run(desk, "ITEMS", payload["errorFile"].replace("\r\n;x", f"\r\n{CUP};x"))
@@ -124,6 +124,27 @@ async def test_file_is_refused_as_a_whole(desk: Desk, csv: str, more: dict[str, 
     assert payload["position"] == before == await desk.position()
 
 
+async def test_lines_are_bounded(desk: Desk) -> None:
+    """Given more lines than are read, empty ones too, then the text is refused; one fewer is taken."""
+    taken = await run(desk, "ITEMS", "sku\nN-1\n" + "\n" * 9_998)
+    assert statuses(taken) == [(2, "APPLIED")]
+    refused = await run(desk, "ITEMS", "sku\nN-1\n" + "\n" * 9_999)
+    assert [(one["code"], one["message"]) for one in refused["userErrors"]] == [
+        ("INVALID_INPUT", "There are more than 10,000 lines; send fewer, or use `stockgate import`.")
+    ]
+
+
+async def test_formulas_among_refused_rows_are_guarded_and_come_back(desk: Desk) -> None:
+    """Given a refused row with a formula in it, then the error file holds its text, and mended it is that again."""
+    payload = await run(desk, "ITEMS", f"sku,name,is_backorderable\n{JAR},=1+1,perhaps\n")
+    assert statuses(payload) == [(2, "REFUSED")]
+    assert f"{JAR},'=1+1,perhaps," in payload["errorFile"]
+    mended = await run(desk, "ITEMS", payload["errorFile"].replace("perhaps,", "true,", 1))
+    assert statuses(mended) == [(2, "APPLIED")]
+    found = await desk.ask("query($sku: String!) { inventoryItem(sku: $sku) { name } }", sku=JAR)
+    assert found == {"inventoryItem": {"name": "=1+1"}}
+
+
 async def test_two_hundred_and_fifty_rows_are_taken(desk: Desk) -> None:
     payload = await run(desk, "ITEMS", "sku\n" + "".join(f"N-{number}\n" for number in range(250)))
     assert payload["counts"] == {"applied": 250, "unchanged": 0, "replayed": 0, "refused": 0}
@@ -140,11 +161,13 @@ async def test_two_hundred_and_fifty_rows_are_taken(desk: Desk) -> None:
     ],
 )
 async def test_role_that_may_not_is_told_so_and_nothing_else(desk: Desk, kind: str, csv: str, is_dry_run: bool) -> None:
-    """Given a storefront's key, then each row is forbidden, whether it names what exists or not."""
+    """Given a storefront's key, then the request is forbidden before its text is read."""
     storefront = by(desk, Role.STOREFRONT, Scope())
     before = await desk.position(), await desk.levels()
-    payload = await run(storefront, kind, csv, dryRun=is_dry_run)
-    assert [(one["status"], one["userErrors"][0]["code"]) for one in payload["results"]] == [("REFUSED", "FORBIDDEN")]
+    for text in (csv, "no such column\n", ""):
+        payload = await run(storefront, kind, text, dryRun=is_dry_run)
+        assert [one["code"] for one in payload["userErrors"]] == ["FORBIDDEN"]
+        assert (payload["results"], payload["errorFile"], payload["run"]) == ([], None, None)
     assert (await desk.position(), await desk.levels()) == before
 
 
@@ -182,3 +205,11 @@ async def test_one_account_does_not_replay_anothers_run(desk: Desk) -> None:
     assert statuses(await run(other, "LEVELS", LEVELS, dryRun=True))[0] == (2, "UNCHANGED")
     assert statuses(await run(other, "LEVELS", LEVELS))[0] == (2, "UNCHANGED")
     assert statuses(await run(other, "LEVELS", LEVELS))[0] == (2, "REPLAYED")
+
+
+async def test_run_is_null_when_nothing_was_imported(desk: Desk) -> None:
+    """Given counts that are tried, or all refused, then there is no run under which they were recorded."""
+    assert (await run(desk, "LEVELS", LEVELS, run="monday", dryRun=True))["run"] is None
+    assert (await run(desk, "LEVELS", f"sku,location,on_hand\n{MUG},{EAST},x\n", run="monday"))["run"] is None
+    assert (await run(desk, "LEVELS", LEVELS, run="monday"))["run"] == "monday"
+    assert (await run(desk, "LEVELS", LEVELS, run="monday"))["run"] == "monday"

@@ -1,7 +1,10 @@
 """Payloads of the mutations that move stock; the one rule: a replay repeats the stored answer and moves nothing."""
 
+from dataclasses import replace
+
 import pytest
 
+from domain.principals import Scope
 from resolvers.node_ids import channel_id, item_id, level_id, location_id
 from tests.resolvers.desk import CUP, EAST, FAR, JAR, MUG, TILL, WEB, WEST, Answer, Desk, counted, delta, refusals
 
@@ -143,6 +146,17 @@ async def test_another_account_may_use_the_same_key(desk: Desk) -> None:
         payload = await one.adjust("replayed adjustment { recordedBy }", **request)
         assert payload == {"replayed": False, "adjustment": {"recordedBy": name}}
     assert (await desk.levels())[MUG, EAST] == (8, 3)
+
+
+async def test_a_narrower_key_is_not_told_what_moved_elsewhere(desk: Desk) -> None:
+    """Given a change where another key of the account sees nothing, when it repeats it, then what moved is not told."""
+    request = {"sku": MUG, "adjustments": [delta(EAST, -1)], "idempotencyKey": "a"}
+    first = await desk.adjust("replayed adjustment { id }", **request)
+    for places, told in (({FAR}, None), ({FAR, EAST}, first["adjustment"])):
+        narrow = replace(desk, principal=replace(desk.principal, scope=Scope(locations=frozenset(places))))
+        again = await narrow.adjust("replayed adjustment { id }", **request)
+        assert again == {"replayed": True, "adjustment": told}
+        assert await narrow.ask('{ adjustment(idempotencyKey: "a") { id } }') == {"adjustment": told}
 
 
 async def test_a_refused_key_stays_free(desk: Desk) -> None:
