@@ -179,6 +179,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "partial[Result]
     """The command line, on a database of its own."""
     monkeypatch.setenv("STOCKGATE_DATABASE_URL", f"{SQLITE_PREFIX}{tmp_path / 'cli.sqlite3'}")
     monkeypatch.setenv("COLUMNS", "200")
+    migrate_sqlite(tmp_path / "cli.sqlite3")
     return partial(CliRunner().invoke, app)
 
 
