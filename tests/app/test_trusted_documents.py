@@ -190,14 +190,14 @@ def test_a_manifest_is_registered_from_the_command_line(command: "partial[Result
     first = command(["documents", "register", str(manifest)])
     assert (first.exit_code, first.stderr) == (
         0,
-        "2 documents registered, 0 were there. Gateways that run follow in seconds.\n",
+        "2 documents registered, 0 there before. Gateways that run follow in seconds.\n",
     )
-    assert "0 documents registered, 2 were there." in command(["documents", "register", str(manifest)]).stderr
+    assert "0 documents registered, 2 there before." in command(["documents", "register", str(manifest)]).stderr
     listed = command(["documents", "list"]).stderr
     assert [line.split()[1] for line in listed.splitlines() if " page " in line] == ["a", "b"]
     assert command(["documents", "remove", "a"]).exit_code == 0
     gone = command(["documents", "remove", "a", "b"])
-    assert (gone.exit_code, gone.stderr) == (1, "1 documents removed.\n✗ there is no document a\n")
+    assert (gone.exit_code, gone.stderr) == (1, "1 document removed.\n✗ there is no document a\n")
 
 
 @pytest.mark.parametrize(
