@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from strawberry.dataloader import DataLoader
+
 from domain.account_records import Account, ApiKey, Credential, principal_of
 from domain.ports import Reads
 from domain.principals import LOCAL_PRINCIPAL, Principal, Scope
-from resolvers.loaders import SharedLoader
+from resolvers.loaders import loader_of, one_for_all
 
 logger = logging.getLogger("stockgate.authentication")
 
@@ -82,10 +84,10 @@ class Authenticator:
         self._now = now
         self._has_api_keys = has_api_keys
         self._asked_at = time.monotonic()
-        self._credentials: SharedLoader[str, tuple[ApiKey, Account] | None] = SharedLoader(
-            load_fn=self._load_credentials, cache=False, max_batch_size=KEYS_PER_STATEMENT_MAX
+        self._credentials: DataLoader[str, tuple[ApiKey, Account] | None] = loader_of(
+            reads.credentials, keys_max=KEYS_PER_STATEMENT_MAX
         )
-        self._whether_keys: SharedLoader[None, bool] = SharedLoader(load_fn=self._load_whether_keys, cache=False)
+        self._whether_keys: DataLoader[None, bool] = loader_of(one_for_all(reads.has_api_keys))
         self._remembered: OrderedDict[bytes, Remembered] = OrderedDict()
         self._forgotten_count = 0
 
@@ -174,14 +176,6 @@ class Authenticator:
         self._remembered.move_to_end(digest)
         if len(self._remembered) > REMEMBERED_MAX:
             self._remembered.popitem(last=False)
-
-    async def _load_credentials(self, key_ids: list[str]) -> list[tuple[ApiKey, Account] | None]:
-        distinct = list(dict.fromkeys(key_ids))
-        found = dict(zip(distinct, await self._reads.credentials(distinct), strict=True))
-        return [found[key_id] for key_id in key_ids]
-
-    async def _load_whether_keys(self, askers: list[None]) -> list[bool]:
-        return [await self._reads.has_api_keys()] * len(askers)
 
 
 def new_credential() -> Credential:

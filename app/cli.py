@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from app import cli_documents, cli_errors, cli_files, cli_keys, cli_permissions
-from app.cli_common import bring_up_to_date, console, counted, fail, open_existing, read_settings
+from app.cli_common import bring_up_to_date, console, counted, fail, on_database, open_existing, read_settings
 from app.settings import Settings
 
 app = typer.Typer(
@@ -99,22 +99,11 @@ def schema(
 @app.command()
 def audit() -> None:
     """Recompute every stock level from the ledger and compare. Exits with 1 when anything differs."""
-    from app.audit import AuditReport, audit_ledger  # noqa: PLC0415  # as above
-    from app.storage.database import SqliteDatabase  # noqa: PLC0415  # as above
+    from app.audit import audit_ledger  # noqa: PLC0415  # as above
 
     settings = read_settings()
     open_existing(settings)
-
-    async def run() -> AuditReport:
-        database = await SqliteDatabase.open(
-            settings.sqlite_path, lock_timeout_ms=settings.lock_timeout_ms, read_connections=1
-        )
-        try:
-            return await audit_ledger(database)
-        finally:
-            await database.close()
-
-    report = asyncio.run(run())
+    report = on_database(settings, audit_ledger)
     table = Table("must hold", "differences", "first cases")
     for finding in report.findings:
         mark = "[green]0[/green]" if not finding.count else f"[red]{finding.count}[/red]"

@@ -1,9 +1,10 @@
 """What the commands of the command line share: reading settings, migrating, failing in a sentence."""
 
+import asyncio
 import difflib
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -12,8 +13,12 @@ from rich.markup import escape
 
 from app.settings import Settings
 
-if TYPE_CHECKING:  # only its shape is used
+if TYPE_CHECKING:  # only their shapes are used
     from pydantic_core import ErrorDetails
+
+    from app.storage.database import SqliteDatabase
+
+Result = TypeVar("Result")
 
 console = Console(stderr=True, highlight=False)
 
@@ -83,6 +88,22 @@ def bring_up_to_date(settings: Settings) -> tuple[str | None, str]:
     except (OSError, SQLAlchemyError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error.__cause__)
         fail(f"cannot use the database {settings.sqlite_path}: {reason}; set STOCKGATE_DATABASE_URL")
+
+
+def on_database(settings: Settings, work: "Callable[[SqliteDatabase], Awaitable[Result]]") -> Result:
+    """Return what `work` comes to on the database, without a gateway around it; it is closed however that ends."""
+    from app.storage.database import SqliteDatabase  # noqa: PLC0415  # a second of imports that --help should not pay for
+
+    async def run() -> Result:
+        database = await SqliteDatabase.open(
+            settings.sqlite_path, lock_timeout_ms=settings.lock_timeout_ms, read_connections=1
+        )
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,6 +1,5 @@
 """`stockgate documents`: what clients may run where only registered documents are; a manifest is taken whole or not."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -11,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from app.cli_common import console, counted, fail, open_existing, read_settings
+from app.cli_common import console, counted, fail, on_database, open_existing, read_settings
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -108,20 +107,10 @@ def _content(manifest: Path) -> bytes:
 
 def _write(settings: Settings, script: "Callable[[], Script[Result]]") -> Result:
     """Run a script on the database, in one transaction."""
-    from app.storage.database import SqliteDatabase, TransientError  # noqa: PLC0415  # as above
+    from app.storage.database import TransientError  # noqa: PLC0415  # as above
 
     open_existing(settings)
-
-    async def run() -> Result:
-        database = await SqliteDatabase.open(
-            settings.sqlite_path, lock_timeout_ms=settings.lock_timeout_ms, read_connections=1
-        )
-        try:
-            return await database.write(script, keeps=lambda _: True)
-        finally:
-            await database.close()
-
     try:
-        return asyncio.run(run())
+        return on_database(settings, lambda database: database.write(script, keeps=lambda _: True))
     except TransientError as error:
         fail(f"the database is busy: {error}; try again")

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from app.cli_common import console, fail, open_existing, read_settings
+from app.cli_common import console, fail, on_database, open_existing, read_settings
 from app.settings import Settings
 from domain.account_records import Account, ApiKey
 from domain.accounts import AccountCreate, ApiKeyCreate, ApiKeyRevoke, ApiKeyRotate
@@ -124,18 +124,9 @@ def print_keys(output: Console, rows: Sequence[tuple[str, ...]]) -> None:
 def has_keys(settings: Settings) -> bool:
     """Return whether there has ever been a key in this database."""
     from app.reads import DatabaseReads  # noqa: PLC0415  # a second of imports that --help should not pay for
-    from app.storage.database import SqliteDatabase  # noqa: PLC0415  # as above
 
-    async def run() -> bool:
-        database = await SqliteDatabase.open(
-            settings.sqlite_path, lock_timeout_ms=settings.lock_timeout_ms, read_connections=1
-        )
-        try:
-            return await DatabaseReads(database, deadline_seconds=settings.read_deadline_ms / 1000).has_api_keys()
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
+    deadline_seconds = settings.read_deadline_ms / 1000
+    return on_database(settings, lambda found: DatabaseReads(found, deadline_seconds=deadline_seconds).has_api_keys())
 
 
 def _with_gateway(work: Callable[[Services], Awaitable[Result]]) -> Result:

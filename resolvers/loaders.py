@@ -36,28 +36,34 @@ class Loaders:
     """One loader for each thing that is read by key; made once a process."""
 
     def __init__(self, reads: Reads) -> None:
-        self.snapshots: DataLoader[tuple[str, str | None], StockSnapshot] = _loader(reads.snapshots)
-        self.items: DataLoader[str, Item | None] = _loader(reads.items)
-        self.locations: DataLoader[str, Location | None] = _loader(reads.locations)
-        self.locations_ever_used: DataLoader[str, Location | None] = _loader(reads.locations_ever_used)
-        self.channels: DataLoader[str, Channel | None] = _loader(reads.channels)
-        self.channels_served: DataLoader[str, tuple[Channel, ...]] = _loader(reads.channels_served)
-        self.listings: DataLoader[str, tuple[Listing, ...]] = _loader(reads.listings)
-        self.api_keys_of: DataLoader[str, tuple[ApiKey, ...]] = _loader(reads.api_keys_of)
-        self.adjustments: DataLoader[str, Adjustment | None] = _loader(reads.adjustments)
-        self.newest_position: DataLoader[None, int] = _loader(_one_for_all(reads.position))
+        self.snapshots: DataLoader[tuple[str, str | None], StockSnapshot] = loader_of(reads.snapshots)
+        self.items: DataLoader[str, Item | None] = loader_of(reads.items)
+        self.locations: DataLoader[str, Location | None] = loader_of(reads.locations)
+        self.locations_ever_used: DataLoader[str, Location | None] = loader_of(reads.locations_ever_used)
+        self.channels: DataLoader[str, Channel | None] = loader_of(reads.channels)
+        self.channels_served: DataLoader[str, tuple[Channel, ...]] = loader_of(reads.channels_served)
+        self.listings: DataLoader[str, tuple[Listing, ...]] = loader_of(reads.listings)
+        self.api_keys_of: DataLoader[str, tuple[ApiKey, ...]] = loader_of(reads.api_keys_of)
+        self.adjustments: DataLoader[str, Adjustment | None] = loader_of(reads.adjustments)
+        self.newest_position: DataLoader[None, int] = loader_of(one_for_all(reads.position))
 
 
-def _loader(load: Callable[[Sequence[Key]], Awaitable[Sequence[Value]]]) -> DataLoader[Key, Value]:
+def loader_of(
+    load: Callable[[Sequence[Key]], Awaitable[Sequence[Value]]], *, keys_max: int = KEYS_PER_STATEMENT_MAX
+) -> DataLoader[Key, Value]:
+    """Return a loader of what `load` reads, which is asked for each key once, and for `keys_max` at a time."""
+
     async def load_each_once(keys: list[Key]) -> list[Value]:
         distinct = list(dict.fromkeys(keys))
         found = dict(zip(distinct, await load(distinct), strict=True))
         return [found[key] for key in keys]
 
-    return SharedLoader(load_fn=load_each_once, cache=False, max_batch_size=KEYS_PER_STATEMENT_MAX)
+    return SharedLoader(load_fn=load_each_once, cache=False, max_batch_size=keys_max)
 
 
-def _one_for_all(load: Callable[[], Awaitable[Value]]) -> Callable[[Sequence[None]], Awaitable[Sequence[Value]]]:
+def one_for_all(load: Callable[[], Awaitable[Value]]) -> Callable[[Sequence[None]], Awaitable[Sequence[Value]]]:
+    """Return what loads one thing for everybody who asks at once."""
+
     async def load_once(keys: Sequence[None]) -> list[Value]:
         return [await load()] * len(keys)
 
