@@ -19,7 +19,6 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
-    OperationType,
     TypeInfo,
     TypeInfoVisitor,
     Visitor,
@@ -89,6 +88,13 @@ class KnownDocument:
         """
         key = ("coordinates", operation_name)
         return self.remember(key, lambda: _coordinates(schema, self.document, self.operation(operation_name)))
+
+    def declared(self, variables: dict[str, Any], operation_name: str | None) -> dict[str, Any]:
+        """Return the variables that the operation declares: others mean nothing, and a subscription would hold them."""
+        operation = self.operation(operation_name)
+        definitions = (operation.variable_definitions if operation is not None else None) or ()
+        names = {one.variable.name.value for one in definitions}
+        return variables if variables.keys() <= names else {name: variables[name] for name in names & variables.keys()}
 
     def is_about_schema(self, schema: GraphQLSchema, operation_name: str | None) -> bool:
         """Return whether the operation's answer depends on the schema alone. Only for documents that are valid."""
@@ -167,14 +173,6 @@ class DocumentCache:
                 self._keep(known)
         return known.validation_errors
 
-    def is_subscription(self, text: str | None, operation_name: str | None) -> bool:
-        """Return whether the request asks for a subscription; what cannot be parsed asks for nothing."""
-        try:
-            operation = self.document(text or "").operation(operation_name)
-        except GraphQLError:
-            return False
-        return operation is not None and operation.operation is OperationType.SUBSCRIPTION
-
     def _keep(self, known: KnownDocument) -> None:
         """Keep a valid document, and let go of those that have not been used for longest."""
         text = known.text
@@ -215,6 +213,7 @@ class CachedDocuments(SchemaExtension):
         self._meter = meter
         self._known: KnownDocument | None = None
         self._charge: Charge | None = None
+        self._is_about_schema = False
 
     def on_parse(self) -> Iterator[None]:
         """Take the document from the cache. Raises GraphQLError when there is none in the text."""
@@ -246,15 +245,16 @@ class CachedDocuments(SchemaExtension):
 
     def kept_answer(self) -> Data | None:
         """Return the data of the answer if it is about the schema alone, and was given before."""
-        if not self._is_about_schema():
+        context, known = self.execution_context, self._known
+        if known is None or not known.is_about_schema(context.schema._schema, context._provided_operation_name):
             return None
-        known = cast(KnownDocument, self._known)
-        return self._cache.introspection.find(known.text, self.execution_context._provided_operation_name)
+        self._is_about_schema = True
+        return self._cache.introspection.find(known.text, context._provided_operation_name)
 
     def keep_answer(self) -> None:
         """Keep the operation's answer if it is about the schema alone, and whole."""
         result = self.execution_context.result
-        if self._is_about_schema() and isinstance(result, ExecutionResult | StrawberryResult):
+        if self._is_about_schema and isinstance(result, ExecutionResult | StrawberryResult):
             known = cast(KnownDocument, self._known)
             if result.data is not None and not result.errors:
                 name = self.execution_context._provided_operation_name
@@ -283,17 +283,12 @@ class CachedDocuments(SchemaExtension):
         try:
             if context.variables:
                 check_variables(context.variables)
+                context.variables = known.declared(context.variables, context._provided_operation_name)
             if self._meter is not None:
                 self._charge = await self._meter.charge(known, context)
         except GraphQLError as error:
             return [error]
         return []
-
-    def _is_about_schema(self) -> bool:
-        context = self.execution_context
-        return self._known is not None and self._known.is_about_schema(
-            context.schema._schema, context._provided_operation_name
-        )
 
 
 def _coordinates(

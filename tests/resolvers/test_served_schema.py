@@ -7,12 +7,13 @@ import pytest
 from graphql import GraphQLError
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types import ExecutionResult
+from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from domain.principals import Role
 from resolvers.context import RequestContext
 from resolvers.document_limits import DocumentLimits
+from resolvers.execution import KnownDocument
 from resolvers.request_log import OperationRecord
 from resolvers.schema import build_schema
 from tests.resolvers.desk import EAST, MUG, Desk
@@ -118,3 +119,19 @@ async def test_a_bug_of_the_executor_is_masked(desk: Desk) -> None:
     (error,) = result.errors or [GraphQLError("none")]
     assert (error.extensions or {})["code"] == "INTERNAL_ERROR"
     assert "secret" not in error.message
+
+
+async def test_a_variable_that_is_not_declared_is_let_go_of(desk: Desk) -> None:
+    """Given a variable that the operation does not declare, then it is answered, and nothing holds the variable."""
+    seen: list[ExecutionContext] = []
+
+    def gate(_: KnownDocument, context: ExecutionContext) -> list[GraphQLError]:
+        seen.append(context)
+        return []
+
+    schema = build_schema(gates=[gate])
+    query = "query q($skus: [String!]!) { availability(skus: $skus) { sku } }"
+    variables = {"skus": [MUG], "large": "x" * 1000}
+    result = await schema.execute(query, variable_values=variables, context_value=context_of(desk))
+    assert result.data == {"availability": [{"sku": MUG}]}
+    assert [context.variables for context in seen] == [{"skus": [MUG]}]
