@@ -1,13 +1,15 @@
 """One write transaction as a script: load, lock, look keys up, decide in memory, write, take positions.
 
-The rule (and the order is the point): levels are locked *before* keys are looked up, so a writer that waited for the
-lock sees what the holder kept; positions are taken last, so that they are dense and in the order of the commits.
+The rule (and the order is the point): the catalogue's lock comes first, where it is needed; levels are locked *before*
+keys are looked up, so a writer that waited for the lock sees what the holder kept; positions are taken last, so that
+they are dense and in the order of the commits.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from app.ledger_requests import AccountKey, Group, Outcome, Request
 from app.storage import accounts, catalogue, events, ledger, stock
 from app.storage.statements import Script, run, run_if_any
 from app.storage.times import from_microseconds
@@ -23,52 +25,13 @@ from domain.catalogue import (
     LocationUpserted,
 )
 from domain.conflicts import StockConflictClosed, StockConflictOpened
-from domain.decider import Command, Event
+from domain.decider import Event
 from domain.levels import LevelKey, StockLevel
 from domain.listings import ListingUpserted
 from domain.ports import Receipt
-from domain.principals import Principal
 from domain.rejections import Refused, Rejection, RejectionCode, refuse
 from domain.state import Selectors, State
-from domain.stock_commands import InventoryAdjusted, LevelActivated, LevelDeactivated, StockCommand
-
-Outcome = Receipt | Refused
-AccountKey = tuple[str, str]
-"""(account, idempotency key)"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A command on its way into the ledger: who sends it, what it touches, and what its key stands for."""
-
-    command: Command
-    by: Principal
-    selectors: Selectors
-    key: AccountKey | None
-    fingerprint: str | None
-    refused: Refused | None = None
-
-    @property
-    def is_dry_run(self) -> bool:
-        """Whether the command is only to be computed."""
-        return isinstance(self.command, StockCommand) and self.command.dry_run
-
-
-def refused_request(command: Command, *, by: Principal, refused: Refused) -> Request:
-    """Return a request that is refused already, on its way with the rest of its group."""
-    return Request(command=command, by=by, selectors=Selectors(), key=None, fingerprint=None, refused=refused)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Requests that are kept together or not at all; most groups hold one."""
-
-    requests: tuple[Request, ...]
-
-    @property
-    def row_count(self) -> int:
-        """How many rows the group counts for in a batch."""
-        return sum(request.selectors.row_count for request in self.requests)
+from domain.stock_commands import InventoryAdjusted, LevelActivated, LevelDeactivated, StockCommands
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +106,7 @@ def commit_batch(groups: Sequence[Group]) -> Script[BatchResult]:
 
 
 def _load(requests: Sequence[Request]) -> Script[Working]:
+    yield from _lock_catalogue(requests)
     selectors = [request.selectors for request in requests]
     skus = sorted({sku for one in selectors for sku in one.skus})
     location_codes = sorted({code for one in selectors for code in one.locations})
@@ -165,6 +129,17 @@ def _load(requests: Sequence[Request]) -> Script[Working]:
     yield from _lock_levels(working, selectors)
     yield from _load_under_locks(working, requests)
     return working
+
+
+def _lock_catalogue(requests: Sequence[Request]) -> Script[None]:
+    """Wait for other processes: what is not there yet, or is to go, has no row that could be locked.
+
+    Changes of the catalogue, of accounts and of keys are made one at a time, and while one is made no level begins.
+    """
+    if not all(isinstance(request.command, StockCommands) for request in requests):
+        yield from run(catalogue.lock_catalogue_alone)
+    elif any(request.selectors.activated_levels for request in requests):
+        yield from run(catalogue.lock_catalogue_shared)
 
 
 def _load_channels(state: State, selectors: Iterable[Selectors]) -> Script[None]:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from app.ledger_batch import AccountKey, BatchResult, Group, Outcome, Request, commit_batch, refused_request
+from app.ledger_batch import BatchResult, commit_batch
+from app.ledger_requests import AccountKey, Group, Outcome, Request, refused_request
 from app.storage.database import Database, TransientError
 from domain.decider import Command, malformed, touches
 from domain.fingerprints import fingerprint

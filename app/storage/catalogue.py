@@ -23,6 +23,18 @@ LISTING_NUMBERS: tuple[ColumnElement[object], ...] = tuple(listings.c)[2:]
 
 
 @statement
+def lock_catalogue_alone(sql: Dialect) -> Executable:
+    """Wait until nobody else changes the catalogue or counts on it, and let nobody until the transaction ends."""
+    return sql.lock_catalogue(is_shared=False)
+
+
+@statement
+def lock_catalogue_shared(sql: Dialect) -> Executable:
+    """Wait until nobody changes the catalogue, and let nobody until the transaction ends."""
+    return sql.lock_catalogue(is_shared=True)
+
+
+@statement
 def items_by_sku(sql: Dialect) -> Select[*tuple[object, ...]]:
     """Items whose SKU is among `skus`, archived ones too."""
     wanted = sql.values("skus", Text)

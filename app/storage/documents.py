@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CompoundSelect, Delete, Select, Text, bindparam, delete, func, select, union_all
 from sqlalchemy.sql.base import Executable
 
+from app.storage.catalogue import lock_catalogue_alone
 from app.storage.statements import Dialect, Script, run, run_if_any, statement
 from app.storage.tables import trusted_documents
 from app.storage.times import from_microseconds, to_microseconds
@@ -89,6 +90,7 @@ class Registration:
 
 def register(documents: Sequence[TrustedDocument], *, at: datetime) -> Script[Registration]:
     """Register all documents, or none when an id among them means another text already."""
+    yield from run(lock_catalogue_alone)
     rows = yield from run(digests_by_id, ids=[one.id for one in documents])
     known = {row[0]: row[1] for row in rows}
     conflicts = tuple(one.id for one in documents if known.get(one.id, one.sha256) != one.sha256)

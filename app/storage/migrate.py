@@ -1,16 +1,27 @@
 """Bringing a database's tables up to date; the one rule: running it again changes nothing."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK: Final = 0x5706_C6A7_0002
+"""The advisory lock of whoever migrates: any number that nothing else in the database locks."""
+TURN_TIMEOUT: Final = "60s"
+"""How long one process waits until another has migrated."""
+TABLE_LOCK_TIMEOUT: Final = "2s"
+"""How long a migration may keep everybody waiting who wants a table that a long query holds; it is run again."""
+CONNECT_SECONDS_MAX: Final = 5.0
 
 
 def migrate_sqlite(path: Path) -> tuple[str | None, str]:
@@ -24,6 +35,35 @@ def migrate_sqlite(path: Path) -> tuple[str | None, str]:
             return upgrade(connection)
     finally:
         engine.dispose()
+
+
+async def migrate_postgres(url: str) -> tuple[str | None, str]:
+    """Apply what the database lacks; return the revision before and after.
+
+    Of many processes that start together one migrates, and the others find it done. Raises what SQLAlchemy raises, and
+    OSError where nobody answers.
+    """
+    async with _connected(url) as connection:
+        await connection.execute(text(f"SET LOCAL lock_timeout = '{TURN_TIMEOUT}'"))
+        await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+        await connection.execute(text(f"SET LOCAL lock_timeout = '{TABLE_LOCK_TIMEOUT}'"))
+        return await connection.run_sync(upgrade)
+
+
+async def revision_of_postgres(url: str) -> str | None:
+    """Return the database's revision; None where there is none of ours. Raises as `migrate_postgres` does."""
+    async with _connected(url) as connection:
+        return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[AsyncConnection]:
+    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": CONNECT_SECONDS_MAX})
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    finally:
+        await engine.dispose()
 
 
 def upgrade(connection: Connection) -> tuple[str | None, str]:

@@ -62,6 +62,10 @@ class SqliteDialect:
         changed = {column: insert.excluded[column] for column in columns if column not in key}
         return insert.on_conflict_do_update(index_elements=list(key), set_=changed)
 
+    def lock_catalogue(self, *, is_shared: bool) -> Executable:
+        """Return what does nothing: there is one writer at a time, whatever it writes."""
+        return select(literal_column(str(int(is_shared)), Integer).label("is_shared"))
+
     def compile(self, which: Statement) -> "CompiledStatement":
         """Compile a statement to text. Plain selects are packed: their rows come back as one JSON array."""
         built = which.build(self)

@@ -38,6 +38,13 @@ class Dialect(Protocol):
         """Return an insert that leaves rows alone whose key exists."""
         ...
 
+    def lock_catalogue(self, *, is_shared: bool) -> Executable:
+        """Return what waits for the catalogue's lock, and holds it until the transaction ends.
+
+        Many hold it shared, or one alone.
+        """
+        ...
+
     def insert_or_update(
         self, table: FromClause, columns: Sequence[str], source: Subquery, *, key: Sequence[str]
     ) -> Executable:

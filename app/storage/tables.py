@@ -35,6 +35,17 @@ metadata = MetaData(
 
 # SQLite numbers a table's rows by itself only when the key is called INTEGER, which there holds 64 bits too.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
+# Codes sort by code point on SQLite, so they do on PostgreSQL, whatever its locale: pages and locks go by their order.
+Code = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+# PostgreSQL keeps a row's new version beside the old one, and its indexes as they are, while the page has room.
+ROOM_TO_CHANGE = {"fillfactor": "50"}
+
+
+def _short_code(length: int) -> String:
+    """Return the type of a code of at most `length` characters."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
 def _times() -> tuple[Column[int], ...]:
@@ -49,9 +60,9 @@ items = Table(
     "items",
     metadata,
     Column("id", RowId, primary_key=True),
-    Column("sku", Text, nullable=False),
+    Column("sku", Code, nullable=False),
     Column("name", Text),
-    Column("product_code", Text),
+    Column("product_code", Code),
     Column("attributes", Text, nullable=False),
     Column("identifiers", Text, nullable=False),
     Column("is_backorderable", Boolean, nullable=False),
@@ -64,7 +75,7 @@ locations = Table(
     "locations",
     metadata,
     Column("id", RowId, primary_key=True),
-    Column("code", Text, nullable=False),
+    Column("code", Code, nullable=False),
     Column("name", Text),
     Column("kind", String(32), nullable=False),
     Column("country_code", String(2)),
@@ -76,7 +87,7 @@ channels = Table(
     "channels",
     metadata,
     Column("id", RowId, primary_key=True),
-    Column("code", Text, nullable=False),
+    Column("code", Code, nullable=False),
     Column("name", Text),
     *_times(),
     UniqueConstraint("code"),
@@ -133,6 +144,7 @@ stock_levels = Table(
     *(CheckConstraint(f"{counter} BETWEEN 0 AND {BALANCE_MAX}", name=counter) for counter in PART_COUNTERS),
     Index(None, "location_id", "item_id"),
     sqlite_with_rowid=False,
+    postgresql_with=ROOM_TO_CHANGE,
 )
 
 adjustments = Table(
@@ -172,8 +184,8 @@ movements = Table(
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
-    Column("account_id", String(64), primary_key=True),
-    Column("key", Text, primary_key=True),
+    Column("account_id", _short_code(64), primary_key=True),
+    Column("key", Code, primary_key=True),
     Column("fingerprint", String(64), nullable=False),
     Column("adjustment_id", String(32)),
     Column("recorded_at", BigInteger, nullable=False),
@@ -205,7 +217,7 @@ events = Table(
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("type", String(64), nullable=False),
     Column("schema_version", Integer, nullable=False),
-    Column("sku", Text),
+    Column("sku", Code),
     Column("data", Text, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
 )
@@ -216,12 +228,13 @@ feed_head = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("position", BigInteger, nullable=False),
     CheckConstraint("id = 1", name="single_row"),
+    postgresql_with=ROOM_TO_CHANGE,
 )
 
 accounts = Table(
     "accounts",
     metadata,
-    Column("code", String(64), primary_key=True),
+    Column("code", _short_code(64), primary_key=True),
     Column("name", Text),
     Column("role", String(16), nullable=False),
     # Scopes are JSON arrays of codes; null stands for everything, what is yet to come included.
@@ -234,8 +247,8 @@ accounts = Table(
 api_keys = Table(
     "api_keys",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("account_code", String(64), ForeignKey("accounts.code"), nullable=False),
+    Column("id", _short_code(32), primary_key=True),
+    Column("account_code", _short_code(64), ForeignKey("accounts.code"), nullable=False),
     Column("name", Text),
     Column("digest", String(64), nullable=False),
     Column("channels", Text),
@@ -252,7 +265,7 @@ api_keys = Table(
 trusted_documents = Table(
     "trusted_documents",
     metadata,
-    Column("id", String(255), primary_key=True),
+    Column("id", _short_code(255), primary_key=True),
     Column("sha256", String(64), nullable=False),
     Column("name", Text),
     Column("body", Text, nullable=False),

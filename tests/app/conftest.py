@@ -6,17 +6,20 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app import authentication
-from tests.app.databases import DATABASES, Databases, Store
+from tests.app.databases import Databases, SqliteDatabases, Store
+from tests.app.postgres_store import PostgresDatabases
 
 pytest.register_assert_rewrite("tests.app.shop", "tests.app.callers", "tests.domain.given")
 
 from tests.app.shop import Shop, open_shop, stock_up  # noqa: E402  # after the registration
 
 
-@pytest.fixture(scope="session", params=sorted(DATABASES))
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Databases:
     """Every kind of database, one after the other."""
-    return DATABASES[request.param](tmp_path_factory.mktemp(request.param))
+    if request.param == "sqlite":
+        return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
+    return PostgresDatabases(request.getfixturevalue("postgres_server"))
 
 
 @pytest.fixture(scope="session")

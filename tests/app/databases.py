@@ -1,6 +1,6 @@
 """The databases that the contract tests of the storage run on; the one rule: a test knows stores, never a dialect.
 
-A second database joins by a class beside `SqliteDatabases` and a name in `DATABASES`: every contract test runs on it.
+Every contract test runs on each of them: on SQLite here, on PostgreSQL in `tests.app.postgres_store`.
 """
 
 import asyncio
@@ -40,6 +40,8 @@ class Store(Protocol):
 
     constraint_error: type[Exception]
     """What the driver raises when a constraint or a trigger refuses a row."""
+    begin_writing: str
+    """How a write transaction begins."""
 
     async def open(self, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS, read_connections: int = 2) -> Database:
         """Connect as a gateway does."""
@@ -132,6 +134,7 @@ class SqliteStore:
 
     path: Path
     constraint_error: type[Exception] = field(default=sqlite3.IntegrityError)
+    begin_writing: str = field(default="BEGIN IMMEDIATE")
 
     async def open(self, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS, read_connections: int = 2) -> Database:
         """Connect as a gateway does."""
@@ -251,6 +254,3 @@ def _hang(is_over: threading.Event) -> Script[bool]:
     is_over.wait(timeout=OTHER_PROGRAM_SECONDS_MAX)
     yield from ()
     return False
-
-
-DATABASES: dict[str, Callable[[Path], Databases]] = {"sqlite": SqliteDatabases}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from app.ids import new_id
-from app.ledger_batch import Outcome
+from app.ledger_requests import Outcome
 from app.ledger_writer import LedgerWriter, WriterLimits
 from app.reads import DatabaseReads
 from app.storage.database import Database

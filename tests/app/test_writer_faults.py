@@ -30,7 +30,7 @@ from tests.app.shop import (
 from tests.domain.given import CENTRAL, CLERK, EAST, SKU
 
 SHORT_LOCK_TIMEOUT_MS = 20
-SHORT_DEADLINE_SECONDS = 0.1
+SHORT_DEADLINE_SECONDS = 0.2
 
 
 def with_id_of(known: Receipt, command: InventoryAdjust) -> InventoryAdjust:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from app.ledger_batch import Outcome
+from app.ledger_requests import Outcome
 from domain.catalogue import ItemUpsert
 from domain.decider import Command
 from domain.ports import Overloaded

@@ -8,13 +8,20 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+CODE = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def short_code(length: int) -> sa.String:
+    """Return the type of a code: it sorts by code point, whatever the server's locale."""
+    return sa.String(length=length).with_variant(sa.String(length=length, collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     """Create the tables, and the head of the event log at position 0."""
     op.create_table(
         "channels",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("code", CODE, nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
@@ -27,7 +34,7 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("type", sa.String(length=64), nullable=False),
         sa.Column("schema_version", sa.Integer(), nullable=False),
-        sa.Column("sku", sa.Text(), nullable=True),
+        sa.Column("sku", CODE, nullable=True),
         sa.Column("data", sa.Text(), nullable=False),
         sa.Column("recorded_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("position", name=op.f("pk_events")),
@@ -38,11 +45,12 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_feed_head_single_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feed_head")),
+        postgresql_with={"fillfactor": "50"},
     )
     op.create_table(
         "idempotency_keys",
-        sa.Column("account_id", sa.String(length=64), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("account_id", short_code(64), nullable=False),
+        sa.Column("key", CODE, nullable=False),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("adjustment_id", sa.String(length=32), nullable=True),
         sa.Column("recorded_at", sa.BigInteger(), nullable=False),
@@ -52,9 +60,9 @@ def upgrade() -> None:
     op.create_table(
         "items",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("sku", sa.Text(), nullable=False),
+        sa.Column("sku", CODE, nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
-        sa.Column("product_code", sa.Text(), nullable=True),
+        sa.Column("product_code", CODE, nullable=True),
         sa.Column("attributes", sa.Text(), nullable=False),
         sa.Column("identifiers", sa.Text(), nullable=False),
         sa.Column("is_backorderable", sa.Boolean(), nullable=False),
@@ -68,7 +76,7 @@ def upgrade() -> None:
     op.create_table(
         "locations",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("code", CODE, nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("country_code", sa.String(length=2), nullable=True),
@@ -194,6 +202,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["location_id"], ["locations.id"], name=op.f("fk_stock_levels_location_id")),
         sa.PrimaryKeyConstraint("item_id", "location_id", name=op.f("pk_stock_levels")),
         sqlite_with_rowid=False,
+        postgresql_with={"fillfactor": "50"},
     )
     op.create_index(
         op.f("ix_stock_levels_location_id_item_id"), "stock_levels", ["location_id", "item_id"], unique=False

@@ -9,11 +9,16 @@ branch_labels = None
 depends_on = None
 
 
+def short_code(length: int) -> sa.String:
+    """Return the type of a code: it sorts by code point, whatever the server's locale."""
+    return sa.String(length=length).with_variant(sa.String(length=length, collation="C"), "postgresql")
+
+
 def upgrade() -> None:
     """Create the tables of accounts and API keys."""
     op.create_table(
         "accounts",
-        sa.Column("code", sa.String(length=64), nullable=False),
+        sa.Column("code", short_code(64), nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("channels", sa.Text(), nullable=True),
@@ -26,8 +31,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "api_keys",
-        sa.Column("id", sa.String(length=32), nullable=False),
-        sa.Column("account_code", sa.String(length=64), nullable=False),
+        sa.Column("id", short_code(32), nullable=False),
+        sa.Column("account_code", short_code(64), nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("channels", sa.Text(), nullable=True),

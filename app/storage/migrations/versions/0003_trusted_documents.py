@@ -9,11 +9,16 @@ branch_labels = None
 depends_on = None
 
 
+def short_code(length: int) -> sa.String:
+    """Return the type of a code: it sorts by code point, whatever the server's locale."""
+    return sa.String(length=length).with_variant(sa.String(length=length, collation="C"), "postgresql")
+
+
 def upgrade() -> None:
     """Create the table of trusted documents."""
     op.create_table(
         "trusted_documents",
-        sa.Column("id", sa.String(length=255), nullable=False),
+        sa.Column("id", short_code(255), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("body", sa.Text(), nullable=False),

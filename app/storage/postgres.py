@@ -1,0 +1,280 @@
+"""PostgreSQL through asyncpg: the dialect and the driver; the one rule: a statement is one round trip, at any size.
+
+Sets travel as one bound array a column, and statements are prepared once a connection. What a connection may hold up,
+and for how long, is told to the server itself, so that it lets go of what a stalled gateway holds.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias, TypeVar
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    Subquery,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.sql.base import Executable
+from sqlalchemy.types import TypeEngine
+
+from app.storage.statements import Call, Rows, Script, Statement
+
+Result = TypeVar("Result")
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+
+STATEMENTS_CACHED_MAX: Final = 512
+FOR_EVER: Final = 0
+QUERIES_MAX: Final = 2**62
+"""A connection is not exchanged for having been used."""
+CATALOGUE_LOCK: Final = 0x5706_C6A7_0001
+"""The advisory lock of the catalogue: any number that nothing else in the database locks."""
+
+ONE: Final = literal_column("1", Integer)
+"""The server counts a table's rows from one, we from nought."""
+
+BEGIN_WRITING: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+COMMIT: Final = "COMMIT"
+ROLLBACK: Final = "ROLLBACK"
+SYNCED_COMMITS: Final = (
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+)
+"""What is acknowledged is on disk, also on a server whose default is faster than that; a stricter one is left alone."""
+ARRAYS: Final = "SELECT $1::bigint[], $2::integer[], $3::text[], $4::varchar[], $5::boolean[]"
+"""All kinds of arrays that are bound: the driver asks the server once a session what they are."""
+
+
+class PostgresDialect:
+    """Builds statements for PostgreSQL: sets are arrays, times come from the server's clock."""
+
+    def __init__(self) -> None:
+        self._core = asyncpg_dialect()  # type: ignore[no-untyped-call]  # untyped there
+        self._columns_of_set: dict[str, tuple[str, ...]] = {}
+
+    def rows(self, name: str, /, **columns: type[TypeEngine[Any]]) -> Subquery:
+        """Return the arrays of `name`, one a column, as a table; `ordinal` is the place in the arrays."""
+        self._columns_of_set[name] = tuple(columns)
+        arrays = [bindparam(_array_name(name, one), type_=ARRAY(kind())) for one, kind in columns.items()]
+        each = (
+            func.unnest(*arrays)
+            .table_valued(*(column(one, kind()) for one, kind in columns.items()), with_ordinality="ordinal")
+            .render_derived(name=f"{name}_each")
+        )
+        return select((each.c.ordinal - ONE).label("ordinal"), *(each.c[one] for one in columns)).subquery(name)
+
+    def values(self, name: str, /, kind: type[TypeEngine[Any]]) -> Subquery:
+        """Return the array `name` as a table; `ordinal` is the place in the array."""
+        each = (
+            func.unnest(bindparam(name, type_=ARRAY(kind())))
+            .table_valued(column("value", kind()), with_ordinality="ordinal")
+            .render_derived(name=f"{name}_each")
+        )
+        return select((each.c.ordinal - ONE).label("ordinal"), each.c.value).subquery(name)
+
+    def now(self) -> ColumnElement[int]:
+        """Return the moment in which the server got the statement, in microseconds."""
+        seconds = func.extract("epoch", func.statement_timestamp())
+        return cast(seconds * literal_column("1000000", Integer), BigInteger)
+
+    def insert_ignoring(self, table: FromClause, columns: Sequence[str], source: Subquery) -> Executable:
+        """Return an insert that leaves rows alone whose key exists, in the order of the source."""
+        return postgresql.insert(table).from_select(columns, _in_order(source, columns)).on_conflict_do_nothing()  # type: ignore[arg-type]  # every table here is a Table
+
+    def insert_or_update(
+        self, table: FromClause, columns: Sequence[str], source: Subquery, *, key: Sequence[str]
+    ) -> Executable:
+        """Return an insert that updates the other columns of rows whose key exists."""
+        insert = postgresql.insert(table).from_select(columns, select(*(source.c[one] for one in columns)))  # type: ignore[arg-type]  # every table here is a Table
+        changed = {one: insert.excluded[one] for one in columns if one not in key}
+        return insert.on_conflict_do_update(index_elements=list(key), set_=changed)
+
+    def lock_catalogue(self, *, is_shared: bool) -> Executable:
+        """Return what waits for the catalogue's lock, and holds it until the transaction ends."""
+        lock = func.pg_advisory_xact_lock_shared if is_shared else func.pg_advisory_xact_lock
+        return select(lock(literal_column(str(CATALOGUE_LOCK), BigInteger), type_=Integer))
+
+    def compile(self, which: Statement) -> "CompiledStatement":
+        """Compile a statement to text."""
+        self._columns_of_set = {}
+        compiled = which.build(self).compile(dialect=self._core)  # type: ignore[attr-defined]  # every Executable here compiles
+        return CompiledStatement(
+            text=str(compiled),
+            constants=dict(compiled.params),
+            names=tuple(compiled.positiontup or ()),
+            columns_of_set=self._columns_of_set,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledStatement:
+    """The text of a statement, what is fixed in it, and how its parameters are laid out."""
+
+    text: str
+    constants: dict[str, Any]
+    names: tuple[str, ...]
+    columns_of_set: dict[str, tuple[str, ...]]
+
+    def arguments(self, call: Call) -> list[object]:
+        """Return the parameters of a call in the order of the text's places."""
+        parameters = self.constants | dict(call.parameters)
+        for name, columns in self.columns_of_set.items():
+            rows: Sequence[Sequence[object]] = parameters[name]
+            arrays = zip(*rows, strict=True) if rows else ((),) * len(columns)
+            parameters.update((_array_name(name, one), array) for one, array in zip(columns, arrays, strict=True))
+        return [parameters[name] for name in self.names]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLimits:
+    """What one session may hold up at the server, in milliseconds, and whether it is to write."""
+
+    statement_timeout_ms: int
+    lock_timeout_ms: int
+    idle_in_transaction_timeout_ms: int
+    connect_timeout_seconds: float
+    is_reader: bool
+
+    def server_settings(self) -> dict[str, str]:
+        """Return what the server is told at the beginning of each session."""
+        settings = {
+            "application_name": "stockgate",
+            "statement_timeout": str(self.statement_timeout_ms),
+            "lock_timeout": str(self.lock_timeout_ms),
+            "idle_in_transaction_session_timeout": str(self.idle_in_transaction_timeout_ms),
+            # A gateway that vanished is noticed by the server itself; these mean nothing on a Unix socket.
+            "tcp_keepalives_idle": "5",
+            "tcp_keepalives_interval": "2",
+            "tcp_keepalives_count": "3",
+            "tcp_user_timeout": str(2 * self.idle_in_transaction_timeout_ms),
+            "jit": "off",
+        }
+        if not self.is_reader:
+            # All that a writer does is to find rows by their keys: a plan that scans a table, made while the table was
+            # small, would hold every lock for as long as the scan takes once it is not.
+            plain = dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin"), "off")
+            settings |= {**plain, "plan_cache_mode": "force_generic_plan"}
+        return settings
+
+
+@dataclass(slots=True)
+class PostgresSessions:
+    """Sessions of one kind on one server: opened when they are needed, and again when they were lost."""
+
+    pool: "asyncpg.Pool[asyncpg.Record]"
+    dialect: PostgresDialect
+    compiled: dict[str, CompiledStatement] = field(default_factory=dict)
+
+    @classmethod
+    async def on(cls, dsn: str, *, count: int, limits: SessionLimits, dialect: PostgresDialect) -> "PostgresSessions":
+        """Return sessions that are not open yet: the server is not waited for."""
+        pool = await asyncpg.create_pool(
+            dsn,
+            min_size=0,
+            max_size=count,
+            max_queries=QUERIES_MAX,
+            max_inactive_connection_lifetime=FOR_EVER,
+            init=_prepare,
+            # A session holds nothing beyond its transactions, so that there is nothing to reset between two of them.
+            reset=_let_pass,
+            timeout=limits.connect_timeout_seconds,
+            statement_cache_size=STATEMENTS_CACHED_MAX,
+            max_cached_statement_lifetime=FOR_EVER,
+            server_settings=limits.server_settings(),
+        )
+        return cls(pool, dialect)
+
+    async def run(self, script: Script[Result]) -> Result:
+        """Run a script of one statement, which needs no transaction of its own."""
+        async with self._session() as connection:
+            return await self._drive(connection, script)
+
+    async def run_reading(self, script: Script[Result]) -> Result:
+        """Run a script of several reads on one snapshot."""
+        async with self._session() as connection:
+            return await self._transact(connection, script, BEGIN_READING, lambda _: False)
+
+    async def run_writing(self, script: Script[Result], *, keeps: Callable[[Result], bool]) -> Result:
+        """Run a script in one write transaction, durable when this returns; rolled back unless `keeps(result)`."""
+        async with self._session() as connection:
+            return await self._transact(connection, script, BEGIN_WRITING, keeps)
+
+    async def close(self) -> None:
+        """Close every session once what it is doing is done."""
+        await self.pool.close()
+
+    @contextlib.asynccontextmanager
+    async def _session(self) -> AsyncIterator[Connection]:
+        connection = await self.pool.acquire()
+        try:
+            yield connection
+        except asyncpg.PostgresError:
+            raise  # the server said what is wrong: the session is as good as before
+        except BaseException:
+            # Given up, or lost: whether the server still works on it is not known, and nobody is to wait for that.
+            connection.terminate()
+            raise
+        finally:
+            await self.pool.release(connection)
+
+    async def _transact(
+        self, connection: Connection, script: Script[Result], begin: str, keeps: Callable[[Result], bool]
+    ) -> Result:
+        await connection.execute(begin)
+        try:
+            result = await self._drive(connection, script)
+        except asyncpg.PostgresError:
+            await connection.execute(ROLLBACK)
+            raise
+        await connection.execute(COMMIT if keeps(result) else ROLLBACK)
+        return result
+
+    async def _drive(self, connection: Connection, script: Script[Result]) -> Result:
+        try:
+            call = next(script)
+            while True:
+                call = script.send(await self._call(connection, call))
+        except StopIteration as finished:
+            result: Result = finished.value
+            return result
+        finally:
+            script.close()
+
+    async def _call(self, connection: Connection, call: Call) -> Rows:
+        compiled = self.compiled.get(call.statement.name)
+        if compiled is None:
+            compiled = self.compiled[call.statement.name] = self.dialect.compile(call.statement)
+        rows: Rows = await connection.fetch(compiled.text, *compiled.arguments(call))
+        return rows
+
+
+def _array_name(name: str, column_name: str) -> str:
+    return f"{name}_{column_name}"
+
+
+def _in_order(source: Subquery, columns: Sequence[str]) -> Select[Any]:
+    return select(*(source.c[one] for one in columns)).order_by(source.c.ordinal)
+
+
+async def _let_pass(_: object) -> None:
+    await asyncio.sleep(0)
+
+
+async def _prepare(connection: Connection) -> None:
+    """Do what is done once a session, before anything is locked in it."""
+    await connection.execute(SYNCED_COMMITS)
+    await connection.fetch(ARRAYS, *([],) * ARRAYS.count("$"))
