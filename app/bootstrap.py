@@ -16,8 +16,8 @@ from app.ledger_writer import LedgerWriter, WriterLimits
 from app.rate_limits import LeakyBuckets
 from app.reads import DatabaseReads
 from app.settings import Settings
-from app.storage.database import Database, SqliteDatabase
-from app.storage.migrate import migrate_sqlite
+from app.storage.database import Database
+from app.storage.opening import migrate_once_it_is_up, open_database
 from app.trusted_documents import BelievedDocuments
 from resolvers.context import Services
 from resolvers.document_limits import DocumentLimits
@@ -51,14 +51,10 @@ class Gateway:
 async def open_gateway(settings: Settings, *, observe: Observe | None = None) -> AsyncIterator[Gateway]:
     """Open the database, bring its tables up to date, start the workers; stop them in order at the end.
 
-    `observe` is told of every operation.
+    A server that is not up yet is waited for. `observe` is told of every operation. Raises UnusableDatabase.
     """
-    await asyncio.to_thread(migrate_sqlite, settings.sqlite_path)
-    database = await SqliteDatabase.open(
-        settings.sqlite_path,
-        lock_timeout_ms=settings.lock_timeout_ms,
-        read_connections=settings.read_connections,
-    )
+    await migrate_once_it_is_up(settings)
+    database = await open_database(settings)
     try:
         async with _workers_on(settings, database, observe) as gateway:
             yield gateway

@@ -36,7 +36,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="The address to listen on; without keys a loopback address.")] = None,
     with_demo: Annotated[bool, typer.Option("--demo", help="Load the demo first, unless it is there.")] = False,
 ) -> None:
-    """Serve the gateway. Migrates its SQLite file first."""
+    """Serve the gateway. Brings its database up to date first; waits for a server that is not up yet."""
     settings = read_settings(port=port, host=host)
     _refuse_to_be_open_to_others(settings)
     if with_demo:
@@ -48,7 +48,7 @@ def serve(
 
     def prepare() -> None:
         nonlocal is_open
-        bring_up_to_date(settings)
+        bring_up_to_date(settings, waits=True)
         is_open = settings.oidc_issuer is None and not cli_keys.has_keys(settings)
 
     try:
@@ -62,7 +62,7 @@ def migrate() -> None:
     """Bring the database's tables up to date."""
     settings = read_settings()
     before, after = bring_up_to_date(settings)
-    console.print(f"{settings.sqlite_path}: " + ("up to date" if before == after else f"migrated {before} → {after}"))
+    console.print(f"{settings.database_name}: " + ("up to date" if before == after else f"migrated {before} → {after}"))
 
 
 @demo.command("load")
@@ -126,8 +126,8 @@ def main() -> None:
 def _refuse_to_be_open_to_others(settings: Settings) -> None:
     if settings.host in LOOPBACK_ADDRESSES or settings.oidc_issuer is not None:
         return
-    if settings.sqlite_path.exists():
-        bring_up_to_date(settings)
+    if not settings.is_sqlite or settings.sqlite_path.exists():
+        bring_up_to_date(settings, waits=True)
         if cli_keys.has_keys(settings):
             return
     fail(
@@ -163,7 +163,7 @@ def _load_demo(settings: Settings, *, unless_there: bool = False) -> None:
 
 
 def _greet(address: str, settings: Settings, *, is_open: bool) -> None:
-    console.print(f"Stockgate serves [bold]{address}/graphql[/bold] from {settings.sqlite_path}")
+    console.print(f"Stockgate serves [bold]{address}/graphql[/bold] from {settings.database_name}")
     if is_open:
         console.print("There are no keys: it answers on this machine only, and every caller is its administrator.")
     else:

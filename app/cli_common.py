@@ -3,7 +3,7 @@
 import asyncio
 import difflib
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import typer
@@ -16,7 +16,7 @@ from app.settings import Settings
 if TYPE_CHECKING:  # only their shapes are used
     from pydantic_core import ErrorDetails
 
-    from app.storage.database import SqliteDatabase
+    from app.storage.database import Database
 
 Result = TypeVar("Result")
 
@@ -69,41 +69,55 @@ def unknown_variables(variables: Iterable[str]) -> Iterator[str]:
 
 def open_existing(settings: Settings) -> None:
     """Migrate the database that is there; exits with 2 when there is none, so that a slip of its path makes none."""
-    if not settings.sqlite_path.exists():
+    from app.storage.opening import is_there  # noqa: PLC0415  # a second of imports that --help should not pay for
+
+    if not _asked(settings, is_there):
         fail(
-            f"there is no database at {settings.sqlite_path}; run this where the gateway runs, set "
+            f"there is no database at {settings.database_name}; run this where the gateway runs, set "
             "STOCKGATE_DATABASE_URL, or make one with stockgate migrate"
         )
     bring_up_to_date(settings)
 
 
-def bring_up_to_date(settings: Settings) -> tuple[str | None, str]:
-    """Migrate the database; return its revision before and after. Exits with 2 when it cannot be used."""
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # a second of imports that --help should not pay for
+def bring_up_to_date(settings: Settings, *, waits: bool = False) -> tuple[str | None, str]:
+    """Migrate the database; return its revision before and after. Exits with 2 when it cannot be used.
 
-    from app.storage.migrate import migrate_sqlite  # noqa: PLC0415  # as above
+    `waits`: a server that is not up yet is waited for, however long that takes.
+    """
+    from app.storage.opening import migrate, migrate_once_it_is_up  # noqa: PLC0415  # a second of imports that --help should not pay for
 
-    try:
-        return migrate_sqlite(settings.sqlite_path)
-    except (OSError, SQLAlchemyError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error.__cause__)
-        fail(f"cannot use the database {settings.sqlite_path}: {reason}; set STOCKGATE_DATABASE_URL")
+    return _asked(settings, migrate_once_it_is_up if waits else migrate)
 
 
-def on_database(settings: Settings, work: "Callable[[SqliteDatabase], Awaitable[Result]]") -> Result:
+def on_database(settings: Settings, work: "Callable[[Database], Awaitable[Result]]") -> Result:
     """Return what `work` comes to on the database, without a gateway around it; it is closed however that ends."""
-    from app.storage.database import SqliteDatabase  # noqa: PLC0415  # a second of imports that --help should not pay for
+    from app.storage.opening import open_database  # noqa: PLC0415  # a second of imports that --help should not pay for
 
     async def run() -> Result:
-        database = await SqliteDatabase.open(
-            settings.sqlite_path, lock_timeout_ms=settings.lock_timeout_ms, read_connections=1
-        )
+        database = await open_database(settings, read_connections=1)
         try:
             return await work(database)
         finally:
             await database.close()
 
     return asyncio.run(run())
+
+
+def _asked(settings: Settings, question: "Callable[[Settings], Coroutine[object, object, Result]]") -> Result:
+    """Return what a question about the database comes to; exits with 2 when it cannot be used."""
+    from asyncpg import PostgresError  # noqa: PLC0415  # a second of imports that --help should not pay for
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # as above
+
+    from app.storage.opening import UnusableDatabase, cause_of, described  # noqa: PLC0415  # as above
+
+    try:
+        return asyncio.run(question(settings))
+    except UnusableDatabase as error:
+        fail(f"cannot use the database {error}; set STOCKGATE_DATABASE_URL")
+    except (OSError, SQLAlchemyError, PostgresError) as error:
+        cause = cause_of(error)
+        reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else described(cause)
+        fail(f"cannot use the database {settings.database_name}: {reason}; set STOCKGATE_DATABASE_URL")
 
 
 def counted(number: int, noun: str) -> str:

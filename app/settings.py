@@ -2,12 +2,14 @@
 
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from strawberry.http.websocket_origin import normalize_allowed_origins
 
 SQLITE_PREFIX = "sqlite+aiosqlite:///"
+POSTGRES_PREFIX = "postgresql+asyncpg://"
 NO_ORIGINS = "none"
 
 
@@ -18,7 +20,8 @@ class Settings(BaseSettings):
 
     database_url: str = Field(
         default=f"{SQLITE_PREFIX}.stockgate/stockgate.sqlite3",
-        description="Where the truth is kept: `sqlite+aiosqlite:///path` (a relative path starts where you stand).",
+        description="Where the truth is kept: `sqlite+aiosqlite:///path` (a relative path starts where you stand), or "
+        "`postgresql+asyncpg://user:password@host:5432/name`, which many gateway processes may share.",
     )
     host: str = Field(default="127.0.0.1", description="The address to listen on; without keys a loopback address.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
@@ -193,8 +196,8 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _names_a_known_database(cls, url: str) -> str:
-        if not url.startswith(SQLITE_PREFIX) or url == SQLITE_PREFIX:
-            raise ValueError(f"write {SQLITE_PREFIX}path/to/file.sqlite3")
+        if url in (SQLITE_PREFIX, POSTGRES_PREFIX) or not url.startswith((SQLITE_PREFIX, POSTGRES_PREFIX)):
+            raise ValueError(f"write {SQLITE_PREFIX}path/to/file.sqlite3 or {POSTGRES_PREFIX}user:password@host/name")
         return url
 
     @field_validator("allowed_origins")
@@ -219,6 +222,19 @@ class Settings(BaseSettings):
     def answers_get(self) -> bool:
         """Whether GET is answered at all."""
         return self.get_queries in ("on", self.environment)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the truth is kept in a file, by one process."""
+        return self.database_url.startswith(SQLITE_PREFIX)
+
+    @property
+    def database_name(self) -> str:
+        """What people may be shown of the database: its file, or its address without user and password."""
+        if self.is_sqlite:
+            return str(self.sqlite_path)
+        address = urlsplit(self.database_url)
+        return f"postgresql://{address.netloc.rpartition('@')[2]}{address.path}"
 
     @property
     def sqlite_path(self) -> Path:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import orjson
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, Select, Text, delete, insert, select, true
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, Select, Text, and_, delete, insert, select, true
 from sqlalchemy.sql.base import Executable
 
 from app.storage.statements import Dialect, Row, Script, run, run_if_any, statement
@@ -71,10 +71,8 @@ def channels_by_location(sql: Dialect) -> Select[*tuple[object, ...]]:
 def channel_codes_by_location(sql: Dialect) -> Select[*tuple[object, ...]]:
     """The codes of all channels, archived ones too, that each of the locations `codes` serves, behind its code."""
     wanted = sql.values("codes", Text)
-    return (
-        select(locations.c.code, channels.c.code.label("channel_code"))
-        .select_from(locations.join(location_channels).join(channels))
-        .where(locations.c.code == wanted.c.value)
+    return select(locations.c.code, channels.c.code.label("channel_code")).select_from(
+        wanted.join(locations, locations.c.code == wanted.c.value).join(location_channels).join(channels)
     )
 
 
@@ -82,11 +80,12 @@ def channel_codes_by_location(sql: Dialect) -> Select[*tuple[object, ...]]:
 def listings_by_key(sql: Dialect) -> Select[*tuple[object, ...]]:
     """Listings whose (SKU, channel code) is among `keys`."""
     wanted = sql.rows("keys", sku=Text, channel=Text)
-    return (
-        select(items.c.sku, channels.c.code, *LISTING_NUMBERS)
-        .select_from(listings.join(items).join(channels))
-        .where(items.c.sku == wanted.c.sku, channels.c.code == wanted.c.channel)
+    source = (
+        wanted.join(items, items.c.sku == wanted.c.sku)
+        .join(channels, channels.c.code == wanted.c.channel)
+        .join(listings, and_(listings.c.item_id == items.c.id, listings.c.channel_id == channels.c.id))
     )
+    return select(items.c.sku, channels.c.code, *LISTING_NUMBERS).select_from(source)
 
 
 @statement

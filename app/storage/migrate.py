@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -13,6 +14,8 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+from app.storage.postgres import dsn_of
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK: Final = 0x5706_C6A7_0002
@@ -58,7 +61,12 @@ async def revision_of_postgres(url: str) -> str | None:
 
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[AsyncConnection]:
-    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": CONNECT_SECONDS_MAX})
+    # The driver reads the address itself, here as everywhere, so that it means the same in both places.
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        poolclass=NullPool,
+        async_creator=lambda: asyncpg.connect(dsn_of(url), timeout=CONNECT_SECONDS_MAX),
+    )
     try:
         async with engine.begin() as connection:
             yield connection

@@ -167,7 +167,8 @@ class SessionLimits:
             # All that a writer does is to find rows by their keys: a plan that scans a table, made while the table was
             # small, would hold every lock for as long as the scan takes once it is not.
             plain = dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin"), "off")
-            settings |= {**plain, "plan_cache_mode": "force_generic_plan"}
+            # The statements name what is looked up first, so their own order of joins is the right one.
+            settings |= {**plain, "join_collapse_limit": "1", "plan_cache_mode": "force_generic_plan"}
         return settings
 
 
@@ -260,6 +261,11 @@ class PostgresSessions:
             compiled = self.compiled[call.statement.name] = self.dialect.compile(call.statement)
         rows: Rows = await connection.fetch(compiled.text, *compiled.arguments(call))
         return rows
+
+
+def dsn_of(url: str) -> str:
+    """Return the setting's address (postgresql+asyncpg://…) as the driver wants it."""
+    return url.replace("postgresql+asyncpg://", "postgresql://", 1)
 
 
 def _array_name(name: str, column_name: str) -> str:

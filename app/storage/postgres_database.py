@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import asyncpg
 
 from app.storage.database import TransientError
-from app.storage.postgres import PostgresDialect, PostgresSessions, SessionLimits
+from app.storage.postgres import PostgresDialect, PostgresSessions, SessionLimits, dsn_of
 from app.storage.statements import Script
 
 Result = TypeVar("Result")
@@ -120,11 +120,6 @@ class PostgresDatabase:
     async def close(self) -> None:
         """Close every session."""
         await asyncio.gather(self._writing.close(), self._reading.close())
-
-
-def dsn_of(url: str) -> str:
-    """Return the address as the driver wants it."""
-    return url.replace("postgresql+asyncpg://", "postgresql://", 1)
 
 
 def is_passing(error: BaseException) -> bool:

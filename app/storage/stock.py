@@ -45,8 +45,8 @@ def level_counts_by_sku(sql: Dialect) -> Select[*tuple[object, ...]]:
     wanted = sql.values("skus", Text)
     return (
         select(items.c.sku, func.count())
-        .select_from(stock_levels.join(items))
-        .where(items.c.sku == wanted.c.value, stock_levels.c.is_active)
+        .select_from(wanted.join(items, items.c.sku == wanted.c.value).join(stock_levels))
+        .where(stock_levels.c.is_active)
         .group_by(items.c.sku)
     )
 
@@ -57,8 +57,8 @@ def level_counts_by_location(sql: Dialect) -> Select[*tuple[object, ...]]:
     wanted = sql.values("codes", Text)
     return (
         select(locations.c.code, func.count())
-        .select_from(stock_levels.join(locations))
-        .where(locations.c.code == wanted.c.value, stock_levels.c.is_active)
+        .select_from(wanted.join(locations, locations.c.code == wanted.c.value).join(stock_levels))
+        .where(stock_levels.c.is_active)
         .group_by(locations.c.code)
     )
 

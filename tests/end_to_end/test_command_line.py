@@ -73,7 +73,11 @@ async def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
         ("PORT", "65536", "write at most 65535"),
         ("BATCH_ROWS_MAX", "0", "write at least 1"),
         ("LOG_REQUESTS", "some", "write true or false"),
-        ("DATABASE_URL", "mysql://127.0.0.1/x", "write sqlite+aiosqlite:///path/to/file.sqlite3"),
+        (
+            "DATABASE_URL",
+            "mysql://127.0.0.1/x",
+            "write sqlite+aiosqlite:///path/to/file.sqlite3 or postgresql+asyncpg://user:password@host/name",
+        ),
         ("ALLOWED_ORIGINS", "*", "write each origin; `*` would let every web site in"),
     ],
 )
