@@ -116,12 +116,6 @@ def load_accounts(codes: Collection[str]) -> Script[list[Account]]:
     return [account_from(row) for row in rows]
 
 
-def load_api_keys(ids: Collection[str]) -> Script[list[ApiKey]]:
-    """Read keys by id."""
-    rows = yield from run_if_any(api_keys_by_id, ids=sorted(ids))
-    return [api_key_from(row) for row in rows]
-
-
 def write_changed(log: Iterable[AccountEvent]) -> Script[None]:
     """Keep accounts and keys as the last event about each leaves them."""
     changed: dict[str, Account] = {}

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Integer, Select, Text, bindparam, case, func,
 from sqlalchemy.sql.base import Executable
 
 from app.storage.event_codec import decode_event, encode_event
-from app.storage.statements import Dialect, Row, Rows, Script, run, statement
+from app.storage.statements import Call, Dialect, Row, Rows, statement
 from app.storage.tables import events, feed_head
 from app.storage.times import from_microseconds
 from domain.catalogue import LocationArchived, LocationUpserted
@@ -24,18 +24,19 @@ def clock_and_head(sql: Dialect) -> Select[*tuple[object, ...]]:
 
 @statement
 def advance_head(sql: Dialect) -> Executable:
-    """Take the next `count` positions; the row stays locked until the commit."""
-    return update(feed_head).values(position=feed_head.c.position + bindparam("count")).returning(feed_head.c.position)
+    """Take the next `taken` positions; the row stays locked until the commit."""
+    return update(feed_head).values(position=feed_head.c.position + bindparam("taken")).returning(feed_head.c.position)
 
 
 @statement
 def append_events(sql: Dialect) -> Executable:
-    """Append events at the positions taken."""
+    """Append events at the positions taken, `back` of each before the head."""
     rows = sql.rows(
-        "rows", position=BigInteger, type=Text, schema_version=Integer, sku=Text, data=Text, recorded_at=BigInteger
+        "rows", back=BigInteger, type=Text, schema_version=Integer, sku=Text, data=Text, recorded_at=BigInteger
     )
     columns = [column.name for column in events.c]
-    return insert(events).from_select(columns, select(*(rows.c[column] for column in columns)))
+    position = (sql.head_taken() - rows.c.back).label("position")
+    return insert(events).from_select(columns, select(position, *(rows.c[column] for column in columns[1:])))
 
 
 @statement
@@ -94,10 +95,15 @@ def forget_events(_: Dialect) -> Executable:
     return events.delete().where(events.c.position.in_(outdated)).returning(events.c.position)
 
 
-def append(log: Sequence[tuple[int, Event]], *, recorded_at_microseconds: int) -> Script[None]:
-    """Append events at their positions."""
-    rows: list[Row] = [(position, *encode_event(event), recorded_at_microseconds) for position, event in log]
-    yield from run(append_events, rows=rows)
+def calls_to_append(log: Sequence[Event], *, recorded_at_microseconds: int) -> tuple[Call | None, Call | None]:
+    """Return the calls that take the log's next positions and append events there, in their order."""
+    if not log:
+        return None, None
+    last = len(log) - 1
+    rows: list[Row] = [
+        (last - place, *encode_event(event), recorded_at_microseconds) for place, event in enumerate(log)
+    ]
+    return Call(advance_head, {"taken": len(log)}), Call(append_events, {"rows": rows})
 
 
 def changed_since(rows: Rows, *, end: int) -> ChangedSince:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import BigInteger, Integer, Select, Text, insert, select
 from sqlalchemy.sql.base import Executable
 
-from app.storage.statements import Dialect, Row, Script, run, run_if_any, statement
+from app.storage.statements import Call, Dialect, Row, Script, call_if_any, run, run_together, statement
 from app.storage.tables import adjustments, idempotency_keys, items, locations, movements
 from app.storage.times import from_microseconds, to_microseconds
 from domain.adjustments import Adjustment, AdjustmentReason, Movement
@@ -92,16 +92,18 @@ def add_keys(sql: Dialect) -> Executable:
 
 @statement
 def add_adjustments(sql: Dialect) -> Executable:
-    """Keep adjustments with their positions."""
+    """Keep adjustments with their positions, `back` of each before the head."""
     columns = [column.name for column in adjustments.c]
-    kinds = {column.name: type(column.type) for column in adjustments.c}
-    rows = sql.rows("rows", **kinds)
-    return insert(adjustments).from_select(columns, select(*(rows.c[column] for column in columns)))
+    kinds = {column.name: type(column.type) for column in adjustments.c if column.name != "position"}
+    rows = sql.rows("rows", back=BigInteger, **kinds)
+    position = (sql.head_taken() - rows.c.back).label("position")
+    source = select(*(position if column == "position" else rows.c[column] for column in columns))
+    return insert(adjustments).from_select(columns, source)
 
 
-def write_movements(rows: Iterable[tuple[Adjustment, int, dict[str, int]]]) -> Script[None]:
-    """Append the movements of adjustments, each with its item's id and its locations' ids by code."""
-    yield from run_if_any(
+def call_to_add_movements(rows: Iterable[tuple[Adjustment, int, dict[str, int]]]) -> Call | None:
+    """Return the call that appends the movements of adjustments, each with its item's id and its locations' ids."""
+    return call_if_any(
         add_movements,
         rows=[
             (
@@ -119,14 +121,14 @@ def write_movements(rows: Iterable[tuple[Adjustment, int, dict[str, int]]]) -> S
     )
 
 
-def write_adjustments(rows: Iterable[tuple[Adjustment, int]]) -> Script[None]:
-    """Keep adjustments, each with its item's id; their positions are known by now."""
-    yield from run_if_any(
+def call_to_add_adjustments(rows: Iterable[tuple[Adjustment, int, int]]) -> Call | None:
+    """Return the call that keeps adjustments, each with its item's id and how far before the head its position is."""
+    return call_if_any(
         add_adjustments,
         rows=[
             (
+                back,
                 one.id,
-                one.position,
                 one.account,
                 one.idempotency_key,
                 item_id,
@@ -138,7 +140,7 @@ def write_adjustments(rows: Iterable[tuple[Adjustment, int]]) -> Script[None]:
                 to_microseconds(one.recorded_at),
                 one.recorded_by,
             )
-            for one, item_id in rows
+            for one, item_id, back in rows
         ],
     )
 
@@ -147,8 +149,9 @@ def load_adjustments(ids: Sequence[str]) -> Script[dict[str, Adjustment]]:
     """Return the adjustments with these ids, by id."""
     if not ids:
         return {}
-    heads = yield from run(adjustments_by_id, ids=list(ids))
-    rows = yield from run(movements_by_adjustment, ids=list(ids))
+    heads, rows = yield from run_together(
+        Call(adjustments_by_id, {"ids": list(ids)}), Call(movements_by_adjustment, {"ids": list(ids)})
+    )
     movements_of: dict[str, list[Movement]] = {row[0]: [] for row in heads}
     for _, adjustment_id, location, bucket, delta, balance_after in sorted(rows, key=lambda row: int(row[0])):
         movements_of[adjustment_id].append(

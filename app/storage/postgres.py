@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
+import orjson
 from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
     FromClause,
     Integer,
     Select,
     Subquery,
+    UpdateBase,
     bindparam,
     cast,
     column,
@@ -32,7 +35,8 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.types import TypeEngine
 
-from app.storage.statements import Call, Rows, Script, Statement
+from app.storage.statements import Rows, Script, Statement, Step
+from app.storage.tables import feed_head
 
 Result = TypeVar("Result")
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
@@ -41,6 +45,7 @@ STATEMENTS_CACHED_MAX: Final = 512
 FOR_EVER: Final = 0
 QUERIES_MAX: Final = 2**62
 """A connection is not exchanged for having been used."""
+HEAD_STATEMENT: Final = "advance_head"
 CATALOGUE_LOCK: Final = 0x5706_C6A7_0001
 """The advisory lock of the catalogue: any number that nothing else in the database locks."""
 
@@ -64,10 +69,13 @@ class PostgresDialect:
 
     def __init__(self) -> None:
         self._core = asyncpg_dialect()  # type: ignore[no-untyped-call]  # untyped there
+        self._prefix = ""
         self._columns_of_set: dict[str, tuple[str, ...]] = {}
+        self._written: dict[str, CTE] = {}
 
     def rows(self, name: str, /, **columns: type[TypeEngine[Any]]) -> Subquery:
         """Return the arrays of `name`, one a column, as a table; `ordinal` is the place in the arrays."""
+        name = self._prefix + name
         self._columns_of_set[name] = tuple(columns)
         arrays = [bindparam(_array_name(name, one), type_=ARRAY(kind())) for one, kind in columns.items()]
         each = (
@@ -79,6 +87,7 @@ class PostgresDialect:
 
     def values(self, name: str, /, kind: type[TypeEngine[Any]]) -> Subquery:
         """Return the array `name` as a table; `ordinal` is the place in the array."""
+        name = self._prefix + name
         each = (
             func.unnest(bindparam(name, type_=ARRAY(kind())))
             .table_valued(column("value", kind()), with_ordinality="ordinal")
@@ -103,35 +112,58 @@ class PostgresDialect:
         changed = {one: insert.excluded[one] for one in columns if one not in key}
         return insert.on_conflict_do_update(index_elements=list(key), set_=changed)
 
+    def head_taken(self) -> ColumnElement[int]:
+        """Return the head that this step took, or the one that this transaction sees."""
+        taken = self._written.get(HEAD_STATEMENT)
+        return select(feed_head.c.position if taken is None else taken.c.position).scalar_subquery()
+
     def lock_catalogue(self, *, is_shared: bool) -> Executable:
         """Return what waits for the catalogue's lock, and holds it until the transaction ends."""
         lock = func.pg_advisory_xact_lock_shared if is_shared else func.pg_advisory_xact_lock
         return select(lock(literal_column(str(CATALOGUE_LOCK), BigInteger), type_=Integer))
 
-    def compile(self, which: Statement) -> "CompiledStatement":
-        """Compile a statement to text."""
-        self._columns_of_set = {}
-        compiled = which.build(self).compile(dialect=self._core)  # type: ignore[attr-defined]  # every Executable here compiles
-        return CompiledStatement(
+    def compile(self, *which: Statement) -> "CompiledStep":
+        """Compile the statements of a step to one text. The rows of several come packed, each set in a JSON array."""
+        self._prefix, self._columns_of_set, self._written = "", {}, {}
+        built = which[0].build(self) if len(which) == 1 else self._together(which)
+        compiled = built.compile(dialect=self._core)  # type: ignore[attr-defined]  # every Executable here compiles
+        return CompiledStep(
             text=str(compiled),
             constants=dict(compiled.params),
             names=tuple(compiled.positiontup or ()),
             columns_of_set=self._columns_of_set,
         )
 
+    def _together(self, which: Sequence[Statement]) -> Executable:
+        """Return one statement that does what all do; it sees the database as it was before any of them wrote."""
+        packed: list[ColumnElement[Any]] = []
+        for one in which:
+            self._prefix = prefix_of(one.name)
+            built = one.build(self)
+            if isinstance(built, UpdateBase):
+                written = self._written[one.name] = built.cte(one.name)
+                packed.append(_packed(written) if built._returning else literal_column("NULL"))
+            else:
+                packed.append(_packed(built.subquery(one.name)))  # type: ignore[attr-defined]  # what does not write selects
+        return select(*packed).add_cte(*self._written.values())
+
 
 @dataclass(frozen=True, slots=True)
-class CompiledStatement:
-    """The text of a statement, what is fixed in it, and how its parameters are laid out."""
+class CompiledStep:
+    """The text of a step, what is fixed in it, and how its parameters are laid out."""
 
     text: str
     constants: dict[str, Any]
     names: tuple[str, ...]
     columns_of_set: dict[str, tuple[str, ...]]
 
-    def arguments(self, call: Call) -> list[object]:
-        """Return the parameters of a call in the order of the text's places."""
-        parameters = self.constants | dict(call.parameters)
+    def arguments(self, step: Step) -> list[object]:
+        """Return the parameters of all calls in the order of the text's places."""
+        parameters = dict(self.constants)
+        for call in step:
+            prefix = prefix_of(call.statement.name) if len(step) > 1 else ""
+            for name, value in call.parameters.items():
+                parameters[prefix + name if isinstance(value, list | tuple) else name] = value
         for name, columns in self.columns_of_set.items():
             rows: Sequence[Sequence[object]] = parameters[name]
             arrays = zip(*rows, strict=True) if rows else ((),) * len(columns)
@@ -178,7 +210,7 @@ class PostgresSessions:
 
     pool: "asyncpg.Pool[asyncpg.Record]"
     dialect: PostgresDialect
-    compiled: dict[str, CompiledStatement] = field(default_factory=dict)
+    compiled: dict[tuple[str, ...], CompiledStep] = field(default_factory=dict)
 
     @classmethod
     async def on(cls, dsn: str, *, count: int, limits: SessionLimits, dialect: PostgresDialect) -> "PostgresSessions":
@@ -227,7 +259,8 @@ class PostgresSessions:
             raise  # the server said what is wrong: the session is as good as before
         except BaseException:
             # Given up, or lost: whether the server still works on it is not known, and nobody is to wait for that.
-            connection.terminate()
+            with contextlib.suppress(asyncpg.InterfaceError):  # one that the server closed is out of our hands already
+                connection.terminate()
             raise
         finally:
             await self.pool.release(connection)
@@ -246,26 +279,42 @@ class PostgresSessions:
 
     async def _drive(self, connection: Connection, script: Script[Result]) -> Result:
         try:
-            call = next(script)
+            step = next(script)
             while True:
-                call = script.send(await self._call(connection, call))
+                step = script.send(await self._take(connection, step))
         except StopIteration as finished:
             result: Result = finished.value
             return result
         finally:
             script.close()
 
-    async def _call(self, connection: Connection, call: Call) -> Rows:
-        compiled = self.compiled.get(call.statement.name)
+    async def _take(self, connection: Connection, step: Step) -> list[Rows]:
+        names = tuple(call.statement.name for call in step)
+        compiled = self.compiled.get(names)
         if compiled is None:
-            compiled = self.compiled[call.statement.name] = self.dialect.compile(call.statement)
-        rows: Rows = await connection.fetch(compiled.text, *compiled.arguments(call))
-        return rows
+            compiled = self.compiled[names] = self.dialect.compile(*(call.statement for call in step))
+        rows: Rows = await connection.fetch(compiled.text, *compiled.arguments(step))
+        if len(step) == 1:
+            return [rows]
+        return [[] if text is None else orjson.loads(text) for text in rows[0]]
 
 
 def dsn_of(url: str) -> str:
     """Return the setting's address (postgresql+asyncpg://…) as the driver wants it."""
     return url.replace("postgresql+asyncpg://", "postgresql://", 1)
+
+
+def prefix_of(statement_name: str) -> str:
+    """Return what a statement's sets are called by in a step of several, so that each has its own.
+
+    Single values keep their names: no two statements of a step have one in common.
+    """
+    return f"{statement_name}_"
+
+
+def _packed(rows: FromClause) -> ColumnElement[Any]:
+    """Return rows as one JSON array of arrays, NULL where there are none."""
+    return select(func.json_agg(func.json_build_array(*rows.c))).select_from(rows).scalar_subquery()
 
 
 def _array_name(name: str, column_name: str) -> str:

@@ -16,6 +16,7 @@ Result = TypeVar("Result")
 WRITING_SESSIONS: Final = 3
 """The ledger's writer has one; beside it, leases and retention are not to wait for a batch."""
 CONNECT_SECONDS_MAX: Final = 5.0
+WRITE_TIMEOUT_MS_MIN: Final = 2000
 SLACK_SECONDS: Final = 1.0
 """What a transaction may take beyond what the server itself would let its last statement take."""
 
@@ -54,12 +55,17 @@ class PostgresOptions:
     read_connections: int
 
     @property
+    def write_timeout_ms(self) -> int:
+        """How long one statement of a writer may take, and how long a writer may leave the server waiting."""
+        return max(self.lock_timeout_ms, WRITE_TIMEOUT_MS_MIN)
+
+    @property
     def writing(self) -> SessionLimits:
         """What a writing session may hold up: nobody else longer than the lock timeout."""
         return SessionLimits(
-            statement_timeout_ms=self.lock_timeout_ms,
+            statement_timeout_ms=self.write_timeout_ms,
             lock_timeout_ms=self.lock_timeout_ms,
-            idle_in_transaction_timeout_ms=self.lock_timeout_ms,
+            idle_in_transaction_timeout_ms=self.write_timeout_ms,
             connect_timeout_seconds=CONNECT_SECONDS_MAX,
             is_reader=False,
         )
@@ -70,7 +76,7 @@ class PostgresOptions:
         return SessionLimits(
             statement_timeout_ms=self.read_deadline_ms,
             lock_timeout_ms=self.lock_timeout_ms,
-            idle_in_transaction_timeout_ms=self.lock_timeout_ms,
+            idle_in_transaction_timeout_ms=self.write_timeout_ms,
             connect_timeout_seconds=CONNECT_SECONDS_MAX,
             is_reader=True,
         )
@@ -93,7 +99,7 @@ class PostgresDatabase:
             reading=await PostgresSessions.on(
                 dsn, count=options.read_connections, limits=options.reading, dialect=dialect
             ),
-            write_deadline_seconds=2 * options.lock_timeout_ms / 1000 + SLACK_SECONDS,
+            write_deadline_seconds=2 * options.write_timeout_ms / 1000 + SLACK_SECONDS,
         )
 
     async def write(self, script: Callable[[], Script[Result]], *, keeps: Callable[[Result], bool]) -> Result:

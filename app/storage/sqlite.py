@@ -21,6 +21,7 @@ from sqlalchemy.sql.base import Executable
 from sqlalchemy.types import TypeEngine
 
 from app.storage.statements import Call, Rows, Script, Statement
+from app.storage.tables import feed_head
 
 Result = TypeVar("Result")
 COMPILED_STATEMENTS_MAX = 512
@@ -61,6 +62,10 @@ class SqliteDialect:
         insert = sqlite.insert(table).from_select(columns, _all_of(source, columns))  # type: ignore[arg-type]  # every table here is a Table
         changed = {column: insert.excluded[column] for column in columns if column not in key}
         return insert.on_conflict_do_update(index_elements=list(key), set_=changed)
+
+    def head_taken(self) -> ColumnElement[int]:
+        """Return the head as this transaction sees it."""
+        return select(feed_head.c.position).scalar_subquery()
 
     def lock_catalogue(self, *, is_shared: bool) -> Executable:
         """Return what does nothing: there is one writer at a time, whatever it writes."""
@@ -134,9 +139,9 @@ class SqliteConnection:
 
     def _drive(self, script: Script[Result]) -> Result:
         try:
-            call = next(script)
+            step = next(script)
             while True:
-                call = script.send(self._call(call))
+                step = script.send([self._call(call) for call in step])
         except StopIteration as finished:
             result: Result = finished.value
             return result

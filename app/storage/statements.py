@@ -38,6 +38,10 @@ class Dialect(Protocol):
         """Return an insert that leaves rows alone whose key exists."""
         ...
 
+    def head_taken(self) -> ColumnElement[int]:
+        """Return the head of the log as `advance_head` left it, in this step or before it."""
+        ...
+
     def lock_catalogue(self, *, is_shared: bool) -> Executable:
         """Return what waits for the catalogue's lock, and holds it until the transaction ends.
 
@@ -68,9 +72,14 @@ class Call:
     parameters: Parameters
 
 
+Step = Sequence[Call]
+"""Calls that may be made in one round trip: all of them read, or all of them write.
+
+None may rely on seeing what another of the step writes, but for `Dialect.head_taken`.
+"""
 Result = TypeVar("Result")
-Script = Generator[Call, Rows, Result]
-"""Yields calls, is sent their rows, returns its result. Raising rolls the transaction back."""
+Script = Generator[Step, list[Rows], Result]
+"""Yields steps, is sent the rows of each call, returns its result. Raising rolls the transaction back."""
 
 
 def statement(build: Callable[[Dialect], Executable]) -> Statement:
@@ -80,13 +89,23 @@ def statement(build: Callable[[Dialect], Executable]) -> Statement:
 
 def run(which: Statement, **parameters: object) -> Script[Rows]:
     """Run one statement as a step of a script."""
-    rows = yield Call(which, parameters)
+    (rows,) = yield (Call(which, parameters),)
     return rows
 
 
 def run_if_any(which: Statement, **parameters: Sequence[object]) -> Script[Rows]:
     """Run one statement over the given sets, unless every one of them is empty."""
-    if not any(parameters.values()):
-        return []
-    rows = yield Call(which, parameters)
+    (rows,) = yield from run_together(call_if_any(which, **parameters))
     return rows
+
+
+def call_if_any(which: Statement, **parameters: Sequence[object]) -> Call | None:
+    """Return the call of a statement over the given sets, unless every one of them is empty."""
+    return Call(which, parameters) if any(parameters.values()) else None
+
+
+def run_together(*calls: Call | None) -> Script[list[Rows]]:
+    """Run calls as one step; one that is left out has no rows."""
+    wanted = [call for call in calls if call is not None]
+    found = iter((yield wanted) if wanted else ())
+    return [[] if call is None else next(found) for call in calls]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import BigInteger, Integer, Select, Text, and_, delete, func, insert, select, tuple_, update
 from sqlalchemy.sql.base import Executable
 
-from app.storage.statements import Dialect, Row, Script, run_if_any, statement
+from app.storage.statements import Call, Dialect, Row, Script, call_if_any, run_if_any, statement
 from app.storage.tables import COUNTERS, conflicts, items, locations, stock_levels
 from app.storage.times import from_microseconds, to_microseconds
 from domain.conflicts import StockConflictClosed, StockConflictOpened
@@ -112,8 +112,8 @@ LevelIds = tuple[int, int]
 """(item id, location id)"""
 
 
-def write_levels(levels: Iterable[tuple[LevelIds, StockLevel, bool]]) -> Script[None]:
-    """Keep levels, each with its ids and whether it is active."""
+def call_to_put_levels(levels: Iterable[tuple[LevelIds, StockLevel, bool]]) -> Call | None:
+    """Return the call that keeps levels, each with its ids and whether it is active."""
     rows = [
         (
             *ids,
@@ -125,7 +125,7 @@ def write_levels(levels: Iterable[tuple[LevelIds, StockLevel, bool]]) -> Script[
         )
         for ids, level, is_active in sorted(levels, key=lambda one: one[0])
     ]
-    yield from run_if_any(put_levels, rows=rows)
+    return call_if_any(put_levels, rows=rows)
 
 
 def write_conflicts(
@@ -149,9 +149,9 @@ def write_conflicts(
     )
 
 
-def empty_level_row(ids: LevelIds, *, at_microseconds: int) -> Row:
-    """Return the row with which a level waits for its activation."""
-    return (*ids, *(0 for _ in COUNTERS), False, 0, at_microseconds)
+def empty_level_row(ids: LevelIds) -> Row:
+    """Return the row with which a level waits for its activation; nobody sees it, so it was never updated."""
+    return (*ids, *(0 for _ in COUNTERS), False, 0, 0)
 
 
 def level_from(row: Row, *, sku: str, location: str) -> StockLevel:

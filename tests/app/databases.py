@@ -42,6 +42,8 @@ class Store(Protocol):
     """What the driver raises when a constraint or a trigger refuses a row."""
     begin_writing: str
     """How a write transaction begins."""
+    takes_steps_whole: bool
+    """Whether the calls of one step reach the database as one statement."""
 
     async def open(self, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS, read_connections: int = 2) -> Database:
         """Connect as a gateway does."""
@@ -135,6 +137,7 @@ class SqliteStore:
     path: Path
     constraint_error: type[Exception] = field(default=sqlite3.IntegrityError)
     begin_writing: str = field(default="BEGIN IMMEDIATE")
+    takes_steps_whole: bool = field(default=False)
 
     async def open(self, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS, read_connections: int = 2) -> Database:
         """Connect as a gateway does."""

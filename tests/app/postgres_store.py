@@ -79,6 +79,7 @@ class PostgresStore:
     name: str
     constraint_error: type[Exception] = field(default=asyncpg.IntegrityConstraintViolationError)
     begin_writing: str = field(default=BEGIN_WRITING)
+    takes_steps_whole: bool = field(default=True)
 
     @property
     def url(self) -> str:
@@ -258,7 +259,7 @@ def _sleeping(_: object) -> Select[*tuple[object, ...]]:
 
 
 def _sleep() -> Script[bool]:
-    yield Call(Statement("sleeping", _sleeping), {"seconds": int(OTHER_PROGRAM_SECONDS_MAX)})
+    yield (Call(Statement("sleeping", _sleeping), {"seconds": int(OTHER_PROGRAM_SECONDS_MAX)}),)
     return False
 
 

@@ -333,7 +333,7 @@ class TestHintsAndFaults:
 
     async def test_it_survives_a_read_that_hangs(self, shop: Shop) -> None:
         failed = asyncio.Event()
-        async with running_feed(feed_on(shop.database, read_deadline_seconds=0.05)) as feed:
+        async with running_feed(feed_on(shop.database, read_deadline_seconds=0.5)) as feed:
             stream = feed.follow(0)
             await positions(stream, to=OPENING_HEAD)
             (waiting,) = await queued(positions(stream, to=OPENING_HEAD + 1))

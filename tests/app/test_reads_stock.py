@@ -304,8 +304,9 @@ class TestCost:
             await shop.reads.adjustments([adjustment.id] * 3)
         async with shop.store.statements(shop.database) as by_key:
             await shop.reads.adjustment_by_key("a", account="acme")
-        assert [text.split()[0] for text in by_id] == ["BEGIN", "SELECT", "SELECT", "ROLLBACK"]
-        assert [text.split()[0] for text in by_key] == ["BEGIN", "SELECT", "SELECT", "SELECT", "ROLLBACK"]
+        of_it = ["SELECT"] if shop.store.takes_steps_whole else ["SELECT", "SELECT"]
+        assert [text.split()[0] for text in by_id] == ["BEGIN", *of_it, "ROLLBACK"]
+        assert [text.split()[0] for text in by_key] == ["BEGIN", "SELECT", *of_it, "ROLLBACK"]
 
     async def test_the_numbers_of_a_snapshot_belong_to_its_position(self, shop: Shop) -> None:
         async def watch() -> None:

@@ -174,7 +174,7 @@ async def test_the_statements_of_a_batch_do_not_grow_with_its_commands(shop: Sho
         for outcome in await shop.batch(*(one for number in range(1, 33) for one in pair(number))):
             accepted(outcome)
     assert [text.split()[0] for text in of_two] == [text.split()[0] for text in of_many]
-    assert len(of_many) == 17
+    assert len(of_many) == (8 if shop.store.takes_steps_whole else 17)
 
 
 async def test_each_kind_of_command_costs_a_bounded_number_of_statements(shop: Shop) -> None:
@@ -187,7 +187,7 @@ async def test_each_kind_of_command_costs_a_bounded_number_of_statements(shop: S
             *(sale(1, key=f"dry-{number}", dry_run=True) for number in range(8)),
         ):
             assert outcome is not None
-    assert len(seen) == 16
+    assert len(seen) == (8 if shop.store.takes_steps_whole else 16)
 
 
 async def test_a_batch_that_keeps_nothing_commits_nothing(shop: Shop) -> None:
@@ -203,22 +203,20 @@ async def test_levels_are_locked_before_keys_are_looked_up_and_positions_are_tak
     async with shop.store.statements(shop.database) as seen:
         await shop.accept(sale(1, key="a"))
 
-    def place(part: str) -> int:
-        (found,) = (number for number, text in enumerate(seen) if part in text)
-        return found
-
+    text = "\n".join(seen)
     order = [
         shop.store.begin_writing,
-        "stock_levels.on_hand",
+        "SELECT stock_levels.item_id",
         "idempotency_keys.fingerprint",
         "INSERT INTO movements",
         "INSERT INTO idempotency_keys",
         "UPDATE feed_head",
         "INSERT INTO events",
     ]
-    places = [place(part) for part in order]
+    assert [text.count(part) for part in order] == [1] * len(order)
+    places = [text.index(part) for part in order]
     assert places == sorted(places)
-    assert seen[-2].startswith("INSERT INTO events")
+    assert "INSERT INTO events" in seen[-2]
     assert seen[-1] == "COMMIT"
 
 
