@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers import redis_server as redis
 from tests.servers.postgres_server import TestServer, running_server
+from tests.servers.redis_server import RedisPlace, RedisServer
 
 SERVERS_USED = pytest.StashKey[dict[str, str]]()
 
@@ -19,7 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say which servers the tests ran on."""
-    used = {"SQLite": "files of its own", "PostgreSQL": "not used", **config.stash[SERVERS_USED]}
+    used = {"SQLite": "files of its own", "PostgreSQL": "not used", "Redis": "not used", **config.stash[SERVERS_USED]}
     terminalreporter.write_sep("-", "servers used")
     for name, what in used.items():
         terminalreporter.write_line(f"{name}: {what}")
@@ -31,3 +33,33 @@ def postgres_server(request: pytest.FixtureRequest) -> Iterator[TestServer]:
     with running_server() as server:
         request.config.stash[SERVERS_USED]["PostgreSQL"] = server.version
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The Redis that tests share; none of them stops it."""
+    _note_redis(request)
+    given = redis.given_url()
+    if given is not None:
+        yield given
+        return
+    with RedisServer(tmp_path_factory.mktemp("redis")).begin() as server:
+        yield server.url
+
+
+@pytest.fixture
+def redis_place(redis_url: str) -> RedisPlace:
+    """A part of the shared Redis of the test's own."""
+    return RedisPlace.on(redis_url)
+
+
+@pytest.fixture
+def redis_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis of the test's own, which it may kill and hold up."""
+    _note_redis(request)
+    with RedisServer(tmp_path_factory.mktemp("redis")).begin() as server:
+        yield server
+
+
+def _note_redis(request: pytest.FixtureRequest) -> None:
+    request.config.stash[SERVERS_USED]["Redis"] = redis.described()
