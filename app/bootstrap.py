@@ -13,9 +13,9 @@ from app.event_retention import EventRetention
 from app.identity_tokens import IdentityProvider, IdentityTokens
 from app.ids import new_id
 from app.ledger_writer import LedgerWriter, WriterLimits
-from app.rate_limits import LeakyBuckets
 from app.reads import DatabaseReads
 from app.settings import Settings
+from app.sharing import Worker, share
 from app.storage.database import Database
 from app.storage.opening import migrate_once_it_is_up, open_database
 from app.trusted_documents import BelievedDocuments
@@ -67,13 +67,12 @@ async def open_gateway(settings: Settings, *, observe: Observe | None = None) ->
 @contextlib.asynccontextmanager
 async def _workers_on(settings: Settings, database: Database, observe: Observe | None) -> AsyncIterator[Gateway]:
     feed = _feed(settings, database)
-    writer = LedgerWriter(database, _limits(settings), on_commit=feed.wake)
+    sharing = share(settings, wake_feed=feed.wake)
+    writer = LedgerWriter(database, _limits(settings), on_commit=sharing.on_commit)
     retention = EventRetention(database, keep_for=timedelta(days=settings.event_retention_days), clock=_now)
     reads = DatabaseReads(database, deadline_seconds=settings.read_deadline_ms / MS)
-    workers = tuple(
-        asyncio.create_task(worker(), name=name)
-        for name, worker in (("writer", writer.run), ("feed", feed.run), ("retention", retention.run))
-    )
+    running: dict[str, Worker] = {"writer": writer, "feed": feed, "retention": retention, **sharing.workers}
+    workers = tuple(asyncio.create_task(one.run(), name=name) for name, one in running.items())
     for worker in workers:
         worker.add_done_callback(_log_if_failed)
     authenticator = Authenticator(
@@ -84,9 +83,7 @@ async def _workers_on(settings: Settings, database: Database, observe: Observe |
         reads=reads,
         feed=feed,
         loaders=Loaders(reads),
-        rate_limits=LeakyBuckets(
-            points_max=settings.cost_points_max, points_per_second=settings.cost_points_per_second
-        ),
+        rate_limits=sharing.rate_limits,
         new_id=new_id,
         new_credential=new_credential,
         on_accounts_changed=authenticator.forget,
@@ -105,9 +102,10 @@ async def _workers_on(settings: Settings, database: Database, observe: Observe |
     try:
         yield gateway
     finally:
-        for stop in (writer.stop, feed.stop, retention.stop):
-            stop()
+        for one in running.values():
+            one.stop()
         await _finish(workers, deadline_seconds=settings.shutdown_deadline_ms / MS)
+        await sharing.close()
 
 
 def _identity_tokens(settings: Settings) -> IdentityTokens | None:

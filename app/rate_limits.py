@@ -21,6 +21,11 @@ SHARED: Key = ("", "")
 """The bucket of those who come when there are too many others, none of whom has all its points again."""
 
 
+def key_of(principal: Principal) -> Key:
+    """Return the name of the caller's bucket."""
+    return (principal.account, principal.name)
+
+
 @dataclass(slots=True, kw_only=True)
 class _Bucket:
     nano_points: int
@@ -63,9 +68,16 @@ class LeakyBuckets:
         bucket.nano_points = min(self._full, bucket.nano_points + points * NANO)
         return self._left(bucket, is_granted=True)
 
+    def set_level(self, key: Key, nano_points: int) -> None:
+        """Say what is in a bucket now, below zero too; it is nobody's who shares one."""
+        bucket = self._buckets.get(key)
+        if bucket is not None:
+            bucket.nano_points = min(self._full, nano_points)
+            bucket.seen_at = self._clock()
+
     def _bucket(self, principal: Principal) -> _Bucket:
         """Return the caller's bucket with what has flowed into it by now."""
-        key = (principal.account, principal.name)
+        key = key_of(principal)
         now = self._clock()
         bucket = self._buckets.get(key)
         if bucket is None:

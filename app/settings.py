@@ -1,27 +1,42 @@
 """Settings: environment variables `STOCKGATE_…`, read once; the one rule: every limit of the process is named here."""
 
+import re
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from strawberry.http.websocket_origin import normalize_allowed_origins
 
 SQLITE_PREFIX = "sqlite+aiosqlite:///"
 POSTGRES_PREFIX = "postgresql+asyncpg://"
 NO_ORIGINS = "none"
+REDIS_SCHEMES = ("redis", "rediss")
+REDIS_TLS_OPTIONS = {"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile"}
+REDIS_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+POINTS_MAX = 1_000_000_000
+"""So many points, in millionths, are whole numbers in every arithmetic that reckons with them, Redis's included."""
 
 
 class Settings(BaseSettings):
     """How this process runs. Each field is the environment variable `STOCKGATE_` + its name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="STOCKGATE_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="STOCKGATE_", frozen=True, extra="forbid", hide_input_in_errors=True)
 
     database_url: str = Field(
         default=f"{SQLITE_PREFIX}.stockgate/stockgate.sqlite3",
         description="Where the truth is kept: `sqlite+aiosqlite:///path` (a relative path starts where you stand), or "
         "`postgresql+asyncpg://user:password@host:5432/name`, which many gateway processes may share.",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="The Redis that gateways on one database share, never the truth: "
+        "`redis://user:password@host:6379/0`, or `rediss://` for TLS; unset, each goes by itself.",
+    )
+    redis_prefix: str = Field(
+        default="stockgate",
+        description="What its keys and channels begin with there, where several groups of gateways share one Redis.",
     )
     host: str = Field(default="127.0.0.1", description="The address to listen on; without keys a loopback address.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
@@ -184,10 +199,14 @@ class Settings(BaseSettings):
     cost_points_max: int = Field(
         default=200_000,
         ge=1,
+        le=POINTS_MAX,
         description="How many cost points a caller may spend at once: the size of its bucket (COST_LIMIT_EXCEEDED).",
     )
     cost_points_per_second: int = Field(
-        default=500_000, ge=1, description="How many cost points flow back into each caller's bucket (THROTTLED)."
+        default=500_000,
+        ge=1,
+        le=POINTS_MAX,
+        description="How many cost points flow back into each caller's bucket (THROTTLED).",
     )
     shutdown_deadline_ms: int = Field(
         default=5000, ge=1, description="How long a stopping process finishes what it has begun."
@@ -199,6 +218,22 @@ class Settings(BaseSettings):
         if url in (SQLITE_PREFIX, POSTGRES_PREFIX) or not url.startswith((SQLITE_PREFIX, POSTGRES_PREFIX)):
             raise ValueError(f"write {SQLITE_PREFIX}path/to/file.sqlite3 or {POSTGRES_PREFIX}user:password@host/name")
         return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _names_one_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _is_redis_url(url.get_secret_value()):
+            raise ValueError(
+                "write redis://host:6379 or rediss://host:6379, with user:password@ and /database as needed"
+            )
+        return url
+
+    @field_validator("redis_prefix")
+    @classmethod
+    def _can_begin_a_key(cls, prefix: str) -> str:
+        if not REDIS_PREFIX.fullmatch(prefix):
+            raise ValueError("write 1 to 64 letters, digits or any of _ . : -")
+        return prefix
 
     @field_validator("allowed_origins")
     @classmethod
@@ -240,6 +275,19 @@ class Settings(BaseSettings):
     def sqlite_path(self) -> Path:
         """The file behind the database URL."""
         return Path(self.database_url.removeprefix(SQLITE_PREFIX))
+
+
+def _is_redis_url(url: str) -> bool:
+    """Return whether the URL names one server; of the client's options only those of TLS may stand in it."""
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+        options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+    except ValueError:  # a port that is no number, an address that is none, an option without a value
+        return False
+    database = parts.path.removeprefix("/")
+    names_tls = {name for name, _ in options} <= (REDIS_TLS_OPTIONS if parts.scheme == "rediss" else set())
+    return parts.scheme in REDIS_SCHEMES and has_host and (not database or database.isdecimal()) and names_tls
 
 
 def _origins_of(text: str) -> frozenset[str]:
