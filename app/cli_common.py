@@ -23,7 +23,13 @@ Result = TypeVar("Result")
 console = Console(stderr=True, highlight=False)
 
 VARIABLE_PREFIX = "STOCKGATE_"
-OTHER_PREFIXES = ("STOCKGATE_TEST_", "STOCKGATE_FAULTS_", "STOCKGATE_MODEL_", "STOCKGATE_MATRIX_")
+OTHER_PREFIXES = (
+    "STOCKGATE_BENCH_",
+    "STOCKGATE_FAULTS_",
+    "STOCKGATE_MATRIX_",
+    "STOCKGATE_MODEL_",
+    "STOCKGATE_TEST_",
+)
 """What tests and benches are told by; no settings of the gateway."""
 LIKENESS_MIN = 0.5
 """How alike two names must be for the one to be taken for a slip of the other, from 0 to 1."""

@@ -28,6 +28,7 @@ class Settings(BaseSettings):
         default=f"{SQLITE_PREFIX}.stockgate/stockgate.sqlite3",
         description="Where the truth is kept: `sqlite+aiosqlite:///path` (a relative path starts where you stand), or "
         "`postgresql+asyncpg://user:password@host:5432/name`, which many gateway processes may share.",
+        repr=False,  # it may hold a password
     )
     redis_url: SecretStr | None = Field(
         default=None,

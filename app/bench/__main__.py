@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from app.bench import report as reports
 from app.bench.databases import DatabaseKind
-from app.bench.runs import BenchError, BenchOptions, BenchReport, bench_adjust, bench_echo, bench_read
+from app.bench.plans import PERCENTILES
+from app.bench.runs import BenchError, BenchOptions, BenchReport, bench_adjust, bench_echo, bench_follow, bench_read
 from app.bench.server_process import ServerError
 
 Seconds = Annotated[float, typer.Option(min=0.5, max=3600, help="How long each workload is measured.")]
@@ -76,6 +78,21 @@ def read(
         workers=workers,
     )
     _run(bench_read, options, json)
+
+
+@app.command(name="follow")
+def follow_changes(
+    changes: Annotated[int, typer.Option(min=1, max=10_000, help="How many changes are waited for.")] = 200,
+    directory: Directory = None,
+    key: Key = True,  # Typer makes --key and --no-key of it
+) -> None:
+    """How soon a subscriber of one gateway is told what another changed, on PostgreSQL with and without Redis."""
+    options = BenchOptions(seconds=1, connections=1, skus=10, directory=directory, uses_key=key)
+    console = Console()
+    table = Table("", "changes", *(f"{name}, ms" for name in (*PERCENTILES, "max")))
+    for one in bench_follow(options, changes=changes):
+        table.add_row(one.name, f"{one.changes:,}", *(f"{value:.1f}" for value in one.latency_milliseconds.values()))
+    console.print(table)
 
 
 def _run(bench: Callable[[BenchOptions], BenchReport], options: BenchOptions, json_path: Path | None) -> None:

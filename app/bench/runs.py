@@ -14,9 +14,11 @@ from app.bench import pgbench
 from app.bench.cores import cores_apart
 from app.bench.databases import GATEWAY_DATABASE, BenchDatabase, DatabaseKind, bench_database
 from app.bench.disk import Disk, probe
+from app.bench.follow import FollowFigures, follow
 from app.bench.load import DRAIN_SECONDS_MAX, run_load
 from app.bench.pgbench import ANALYZE, PgbenchFigures
 from app.bench.plans import LoadFigures, LoadPlan, Workload
+from app.bench.redis_server import RedisServer
 from app.bench.server_process import ServerProcess, clean_environment, free_port, stockgate_command
 from app.bench.workloads import setup_stages
 
@@ -103,6 +105,29 @@ def bench_read(options: BenchOptions) -> BenchReport:
     return _bench_gateway("read", options, (Workload.READ,))
 
 
+def bench_follow(options: BenchOptions, *, changes: int) -> Sequence[FollowFigures]:
+    """How long a change at one gateway takes to reach a subscriber of another: with a Redis, and without."""
+    with (
+        tempfile.TemporaryDirectory(prefix="stockgate-bench-", dir=options.directory) as directory,
+        bench_database(DatabaseKind.POSTGRESQL, Path(directory)) as database,
+        RedisServer(Path(directory)) as redis,
+    ):
+        redis.begin()
+        settings = {"STOCKGATE_DATABASE_URL": database.url}
+        token = _create_key(settings) if options.uses_key else None
+        measured: list[FollowFigures] = []
+        for name, more in (("with Redis", {"STOCKGATE_REDIS_URL": redis.url}), ("without Redis", {})):
+            with (
+                _gateway(Path(directory), settings | more) as watched,
+                _gateway(Path(directory), settings | more) as changed,
+            ):
+                if not measured:
+                    _set_up(changed.port, options.skus, token)
+                ports = {"watched_port": watched.port, "changed_port": changed.port}
+                measured.append(asyncio.run(follow(name=name, token=token, changes=changes, **ports)))
+    return measured
+
+
 def _bench_gateway(name: str, options: BenchOptions, workloads: Sequence[Workload]) -> BenchReport:
     with tempfile.TemporaryDirectory(prefix="stockgate-bench-", dir=options.directory) as directory:
         found = probe(Path(directory))
@@ -179,7 +204,7 @@ def _gateway(directory: Path, settings: dict[str, str]) -> Iterator[ServerProces
     server_core, _ = cores_apart()
     port = free_port()
     command = stockgate_command("serve", "--port", str(port))
-    log_path = directory / "gateway.log"
+    log_path = directory / f"gateway-{port}.log"
     with ServerProcess(command=command, port=port, log_path=log_path, settings=settings, core=server_core) as server:
         server.start(deadline_seconds=READY_SECONDS_MAX)
         yield server
