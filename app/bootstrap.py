@@ -6,12 +6,14 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from app.authentication import Authenticator, new_credential
 from app.event_feed import EventFeed
 from app.event_retention import EventRetention
 from app.identity_tokens import IdentityProvider, IdentityTokens
 from app.ids import new_id
+from app.leases import LeasedWorker
 from app.ledger_writer import LedgerWriter, WriterLimits
 from app.reads import DatabaseReads
 from app.settings import Settings
@@ -48,15 +50,19 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def open_gateway(settings: Settings, *, observe: Observe | None = None) -> AsyncIterator[Gateway]:
+async def open_gateway(
+    settings: Settings, *, observe: Observe | None = None, does_housekeeping: bool = False
+) -> AsyncIterator[Gateway]:
     """Open the database, bring its tables up to date, start the workers; stop them in order at the end.
 
-    A server that is not up yet is waited for. `observe` is told of every operation. Raises UnusableDatabase.
+    A server that is not up yet is waited for. `observe` is told of every operation. `does_housekeeping`: this process
+    is one of those of which one, in turn, does what must be done in one place at a time. Those that serve are; commands
+    that come and go are not. Raises UnusableDatabase.
     """
     await migrate_once_it_is_up(settings)
     database = await open_database(settings)
     try:
-        async with _workers_on(settings, database, observe) as gateway:
+        async with _workers_on(settings, database, observe, does_housekeeping=does_housekeeping) as gateway:
             yield gateway
     finally:
         with contextlib.suppress(TimeoutError):
@@ -65,13 +71,16 @@ async def open_gateway(settings: Settings, *, observe: Observe | None = None) ->
 
 
 @contextlib.asynccontextmanager
-async def _workers_on(settings: Settings, database: Database, observe: Observe | None) -> AsyncIterator[Gateway]:
+async def _workers_on(
+    settings: Settings, database: Database, observe: Observe | None, *, does_housekeeping: bool
+) -> AsyncIterator[Gateway]:
     feed = _feed(settings, database)
     sharing = share(settings, wake_feed=feed.wake)
     writer = LedgerWriter(database, _limits(settings), on_commit=sharing.on_commit)
-    retention = EventRetention(database, keep_for=timedelta(days=settings.event_retention_days), clock=_now)
+    running: dict[str, Worker] = {"writer": writer, "feed": feed, **sharing.workers}
+    if does_housekeeping:
+        running["retention"] = LeasedWorker(database, name="retention", work=partial(_retention, settings))
     reads = DatabaseReads(database, deadline_seconds=settings.read_deadline_ms / MS)
-    running: dict[str, Worker] = {"writer": writer, "feed": feed, "retention": retention, **sharing.workers}
     workers = tuple(asyncio.create_task(one.run(), name=name) for name, one in running.items())
     for worker in workers:
         worker.add_done_callback(_log_if_failed)
@@ -121,6 +130,10 @@ def _identity_tokens(settings: Settings) -> IdentityTokens | None:
             locations_claim=settings.oidc_locations_claim,
         )
     )
+
+
+def _retention(settings: Settings, database: Database) -> EventRetention:
+    return EventRetention(database, keep_for=timedelta(days=settings.event_retention_days), clock=_now)
 
 
 def _feed(settings: Settings, database: Database) -> EventFeed:

@@ -9,6 +9,7 @@ from functools import partial
 
 from app.storage import events
 from app.storage.database import Database, TransientError
+from app.storage.leases import LeaseLost
 from app.storage.statements import run
 from app.storage.times import to_microseconds
 
@@ -28,13 +29,15 @@ class EventRetention:
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Look for old events now and then, until `stop`."""
+        """Look for old events now and then, until `stop`. Raises LeaseLost when another process does that now."""
         while not self._stopping.is_set():
             try:
                 is_behind = await self.run_once() == EVENTS_PER_RUN
             except TransientError as error:
                 logger.warning("old events cannot be deleted now: %s", error)
                 is_behind = False
+            except LeaseLost:
+                raise
             except Exception:  # keeping old events a little longer harms nobody; a dead worker does
                 logger.exception("old events cannot be deleted")
                 is_behind = False

@@ -80,7 +80,7 @@ class GatewayApp:
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[State]:
         observe = None if self._lines is None else self._lines.operation
-        async with open_gateway(self._settings, observe=observe) as gateway:
+        async with open_gateway(self._settings, observe=observe, does_housekeeping=True) as gateway:
             self._gateway = gateway
             self._on_ready()
             yield {"gateway": gateway}

@@ -272,3 +272,13 @@ trusted_documents = Table(
     Column("registered_at", BigInteger, nullable=False),
     Index(None, "sha256"),
 )
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(255), nullable=False),
+    Column("term", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
