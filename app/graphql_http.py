@@ -49,16 +49,23 @@ class Refusal(Exception):
     """The request is answered with an error before GraphQL sees it."""
 
     def __init__(
-        self, status: HTTPStatus, code: ErrorCode, message: str, *, headers: Mapping[str, str] | None = None
+        self,
+        status: HTTPStatus,
+        code: ErrorCode,
+        message: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        extensions: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.headers = headers
+        self.extensions = {"code": code.value, **(extensions or {})}
 
     def response(self) -> Response:
         """Return the answer."""
-        body = {"errors": [{"message": str(self), "extensions": {"code": self.code.value}}]}
+        body = {"errors": [{"message": str(self), "extensions": self.extensions}]}
         return _json(body, status=self.status, kind=Kind.JSON, headers=self.headers)
 
 
@@ -80,8 +87,13 @@ def unauthenticated(message: str) -> Refusal:
 
 def unavailable(message: str, *, retry_after_ms: int) -> Refusal:
     """Return the refusal of a request that could be answered later."""
-    headers = {"retry-after": retry_after(retry_after_ms)}
-    return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, message, headers=headers)
+    return Refusal(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        ErrorCode.UNAVAILABLE,
+        message,
+        headers={"retry-after": retry_after(retry_after_ms)},
+        extensions={"retryAfterMs": retry_after_ms},
+    )
 
 
 def wrong_kind_of_operation(error: InvalidOperationTypeError) -> Refusal:

@@ -6,7 +6,7 @@ import pytest
 from graphql import GraphQLError
 from strawberry.types import ExecutionResult
 
-from app.graphql_http import answered, retry_after
+from app.graphql_http import answered, retry_after, unavailable
 from app.negotiation import KINDS, Kind, _preferred_kind, is_json, preferred_kind
 from resolvers.error_codes import ErrorCode
 from resolvers.errors import refused_request
@@ -74,6 +74,14 @@ def test_an_answer_that_holds_data_is_200(code: ErrorCode) -> None:
 def test_retry_after_is_whole_seconds_rounded_up(milliseconds: float, seconds: str) -> None:
     """Given milliseconds, then whole seconds in which the wait is over."""
     assert retry_after(milliseconds) == seconds
+
+
+def test_who_cannot_be_let_in_now_is_told_when_to_come_again() -> None:
+    """Given a credential that cannot be checked, then program and proxy are told alike when to try again."""
+    response = unavailable("The database does not answer now; ask again.", retry_after_ms=1500).response()
+    (error,) = json.loads(bytes(response.body))["errors"]
+    assert (response.status_code, response.headers["retry-after"]) == (503, "2")
+    assert error["extensions"] == {"code": "UNAVAILABLE", "retryAfterMs": 1500}
 
 
 def test_what_is_remembered_of_headers_is_bounded() -> None:
