@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
@@ -60,6 +61,10 @@ SYNCED_COMMITS: Final = (
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 )
 """What is acknowledged is on disk, also on a server whose default is faster than that; a stricter one is left alone."""
+BOUNDED_TRANSACTIONS: Final = (
+    "SELECT set_config('transaction_timeout', $1, false) WHERE current_setting('server_version_num')::integer >= 170000"
+)
+"""A session that stops between preparing a statement and running it counts as busy: no other limit ends it."""
 ARRAYS: Final = "SELECT $1::bigint[], $2::integer[], $3::text[], $4::varchar[], $5::boolean[]"
 """All kinds of arrays that are bound: the driver asks the server once a session what they are."""
 
@@ -178,6 +183,7 @@ class SessionLimits:
     statement_timeout_ms: int
     lock_timeout_ms: int
     idle_in_transaction_timeout_ms: int
+    transaction_timeout_ms: int
     connect_timeout_seconds: float
     is_reader: bool
 
@@ -221,7 +227,7 @@ class PostgresSessions:
             max_size=count,
             max_queries=QUERIES_MAX,
             max_inactive_connection_lifetime=FOR_EVER,
-            init=_prepare,
+            init=partial(_prepare, limits=limits),
             # A session holds nothing beyond its transactions, so that there is nothing to reset between two of them.
             reset=_let_pass,
             timeout=limits.connect_timeout_seconds,
@@ -329,7 +335,8 @@ async def _let_pass(_: object) -> None:
     await asyncio.sleep(0)
 
 
-async def _prepare(connection: Connection) -> None:
+async def _prepare(connection: Connection, *, limits: SessionLimits) -> None:
     """Do what is done once a session, before anything is locked in it."""
     await connection.execute(SYNCED_COMMITS)
+    await connection.fetch(BOUNDED_TRANSACTIONS, str(limits.transaction_timeout_ms))
     await connection.fetch(ARRAYS, *([],) * ARRAYS.count("$"))

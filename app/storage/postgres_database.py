@@ -17,6 +17,8 @@ WRITING_SESSIONS: Final = 3
 """The ledger's writer has one; beside it, leases and retention are not to wait for a batch."""
 CONNECT_SECONDS_MAX: Final = 5.0
 WRITE_TIMEOUT_MS_MIN: Final = 2000
+TRANSACTION_ROOM_MS: Final = 500
+"""What a transaction may take beyond its longest statement, before the server itself ends it for others' sake."""
 SLACK_SECONDS: Final = 1.0
 """What a transaction may take beyond what the server itself would let its last statement take."""
 
@@ -25,6 +27,7 @@ PASSING_STATES: Final = frozenset(
         "25006",  # read_only_sql_transaction: this server is a standby now
         "55000",  # object_not_in_prerequisite_state: the database takes no connections now
         "25P03",  # idle_in_transaction_session_timeout
+        "25P04",  # transaction_timeout
         "55P03",  # lock_not_available
     }
 )
@@ -66,6 +69,7 @@ class PostgresOptions:
             statement_timeout_ms=self.write_timeout_ms,
             lock_timeout_ms=self.lock_timeout_ms,
             idle_in_transaction_timeout_ms=self.write_timeout_ms,
+            transaction_timeout_ms=self.write_timeout_ms + TRANSACTION_ROOM_MS,
             connect_timeout_seconds=CONNECT_SECONDS_MAX,
             is_reader=False,
         )
@@ -77,6 +81,7 @@ class PostgresOptions:
             statement_timeout_ms=self.read_deadline_ms,
             lock_timeout_ms=self.lock_timeout_ms,
             idle_in_transaction_timeout_ms=self.write_timeout_ms,
+            transaction_timeout_ms=self.read_deadline_ms + TRANSACTION_ROOM_MS,
             connect_timeout_seconds=CONNECT_SECONDS_MAX,
             is_reader=True,
         )
