@@ -139,7 +139,8 @@ class PostgresStore:
     async def stalled(self, database: Database) -> AsyncIterator[Lock]:
         """Stop the process behind the session that writes."""
         assert isinstance(database, PostgresDatabase)
-        await database.write(_nothing, keeps=bool)
+        if not _server_pids(database._writing):
+            await database.write(_nothing, keeps=bool)
         with _stopped(_server_pids(database._writing)) as release:
             yield Lock(release=release)
 
