@@ -1,5 +1,6 @@
 """How PostgreSQL finds rows for a writer; the one rule: by their keys, whatever the tables' sizes were at planning."""
 
+import asyncio
 import re
 from typing import Final
 
@@ -48,24 +49,48 @@ WRITERS: Final[tuple[tuple[Statement, ...], ...]] = (
     (catalogue.put_channels_served,),
     (ledger.adjustments_by_id, ledger.movements_by_adjustment),
 )
-SMALL: Final = frozenset({"feed_head"})
-"""Tables of one row."""
+SMALL: Final = frozenset(
+    {"feed_head", "locations", "channels", "location_channels", "accounts", "api_keys", "conflicts"}
+)
+"""Tables that may be read whole while they are as small as here."""
+ITEMS: Final = 3000
+GROWTH: Final = (
+    "INSERT INTO channels (code, created_at, updated_at) SELECT 'C-' || n, 0, 0 FROM generate_series(1, 3) n",
+    "INSERT INTO locations (code, kind, created_at, updated_at) "
+    "SELECT 'L-' || n, 'WAREHOUSE', 0, 0 FROM generate_series(1, 3) n",
+    "INSERT INTO items (sku, attributes, identifiers, is_backorderable, created_at, updated_at) "
+    f"SELECT 'G-' || n, '[]', '[]', false, 0, 0 FROM generate_series(1, {ITEMS}) n",
+    "INSERT INTO listings (item_id, channel_id, buffer, minimum_exposure, pool, updated_at) "
+    "SELECT i.id, c.id, 0, 0, 0, 0 FROM items i, channels c",
+    "INSERT INTO stock_levels SELECT i.id, l.id, 0, 0, 0, 0, 0, 0, 0, 0, 0, true, 1, null, 0 FROM items i, locations l",
+    "INSERT INTO movements (adjustment_id, item_id, location_id, bucket, delta, balance_after, recorded_at) "
+    "SELECT 'a' || s.item_id, s.item_id, s.location_id, 'ON_HAND', 1, 1, 0 FROM stock_levels s",
+    "INSERT INTO adjustments SELECT 'a' || i.id, 0, 'acme', 'g' || i.id, i.id, 'OTHER', null, null, null, 0, 0, '' "
+    "FROM items i",
+    "INSERT INTO idempotency_keys SELECT 'acme', 'g' || i.id, '', 'a' || i.id, 0 FROM items i",
+)
 SCAN: Final = re.compile(r"(?P<kind>Seq|Index|Index Only|Bitmap Heap) Scan(?: using \S+)? on (?P<table>\w+)")
 
 
 @pytest.fixture(scope="module")
-def empty(postgres_server: TestServer) -> PostgresStore:
-    """A database that holds nothing, as it is when a new gateway plans its statements."""
+def grown(postgres_server: TestServer) -> PostgresStore:
+    """A database that holds some thousand rows of everything, which nobody has counted yet."""
     store = PostgresDatabases(postgres_server).new_store()
     assert isinstance(store, PostgresStore)
+
+    async def grow() -> None:
+        for statement in GROWTH:
+            await store.change(statement)
+
+    asyncio.run(grow())
     return store
 
 
 @pytest.mark.parametrize("step", WRITERS, ids=lambda step: "+".join(one.name for one in step))
-async def test_a_writer_finds_rows_by_their_keys(empty: PostgresStore, step: tuple[Statement, ...]) -> None:
+async def test_a_writer_finds_rows_by_their_keys(grown: PostgresStore, step: tuple[Statement, ...]) -> None:
     options = PostgresOptions(lock_timeout_ms=2000, read_deadline_ms=5000, read_connections=1)
     settings = options.writing.server_settings()
-    connection = await asyncpg.connect(empty.server.dsn(empty.name), server_settings=settings)
+    connection = await asyncpg.connect(grown.server.dsn(grown.name), server_settings=settings)
     try:
         compiled = PostgresDialect().compile(*step)
         await connection.execute(f"PREPARE step AS {compiled.text}")
