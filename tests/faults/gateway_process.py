@@ -1,9 +1,10 @@
-"""One gateway under test: started, killed and started again by its pid, always on the same file and port."""
+"""One gateway under test: started, killed and started again by its pid, always on the same database and port."""
 
 import asyncio
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -40,14 +41,18 @@ class Start:
 class GatewayProcess(ServerProcess):
     """A gateway on one database; its log is kept in `directory` over all its lives."""
 
-    def __init__(self, *, directory: Path, database_url: str) -> None:
+    def __init__(
+        self, *, directory: Path, database_url: str, name: str = "A", settings: Mapping[str, str] | None = None
+    ) -> None:
         port = free_port()
-        self.settings = {"STOCKGATE_DATABASE_URL": database_url}
-        self.url = f"http://127.0.0.1:{port}/graphql"
+        self.name = name
+        self.settings = {"STOCKGATE_DATABASE_URL": database_url, **(settings or {})}
+        self.host = f"127.0.0.1:{port}"
+        self.url = f"http://{self.host}/graphql"
         super().__init__(
             command=stockgate_command("serve", "--port", str(port)),
             port=port,
-            log_path=directory / "gateway.log",
+            log_path=directory / f"gateway-{name}.log",
             settings=self.settings,
         )
 
