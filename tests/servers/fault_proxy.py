@@ -22,6 +22,7 @@ PIECE_BYTES: Final = 65_536
 SLOW_STEP_SECONDS: Final = 0.02
 ORDER_SECONDS_MAX: Final = 10.0
 FINISH_SECONDS_MAX: Final = 10.0
+TORN_AFTER_BYTES: Final = 3
 RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
 
 Result = TypeVar("Result")
@@ -43,6 +44,8 @@ class Then(Enum):
     """Wait for the server's answer, keep it back and cut the client off: the server is done with it for sure."""
     HOLD = auto()
     """Become a black hole, for every connection."""
+    HOLD_IN_NEXT = auto()
+    """Become a black hole a few bytes into what this connection says next: the server is left with half a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,7 @@ class _Link:
     reader: WireReader
     server: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     is_mute: bool = False
+    torn_by: Trap | None = None
     allowances: dict[Direction, int] = field(default_factory=dict)
 
     def drop_client(self) -> None:
@@ -263,12 +267,14 @@ class FaultProxy:
         for part, seconds in _paced(piece, self._pace):
             await asyncio.sleep(seconds)
             await self._is_open.wait()
+            is_torn = direction is Direction.TO_SERVER and link.torn_by is not None
+            rest = await self._tear(link, part, sink) if is_torn else part
             allowed = link.allowances.get(direction)
-            sink.write(part[:allowed])
+            sink.write(rest[:allowed])
             await sink.drain()
             if allowed is not None:
-                link.allowances[direction] = allowed - len(part)
-                if allowed <= len(part):
+                link.allowances[direction] = allowed - len(rest)
+                if allowed <= len(rest):
                     raise _Cut
 
     async def _spring(self, link: _Link, said: list[str]) -> None:
@@ -276,12 +282,30 @@ class FaultProxy:
         if trap is None or not any(map(trap.is_it, said)):
             return
         self._trap = None
-        if trap.then is Then.HOLD:
-            self._is_open.clear()
-        link.is_mute = trap.then is not Then.HOLD
+        match trap.then:
+            case Then.CUT:
+                link.is_mute = True
+                trap.sprung.set()
+                raise _Cut
+            case Then.CUT_ANSWERED:
+                link.is_mute = True
+            case Then.HOLD:
+                self._is_open.clear()
+            case Then.HOLD_IN_NEXT:
+                link.torn_by = trap
+                return
         trap.sprung.set()
-        if trap.then is Then.CUT:
-            raise _Cut
+
+    async def _tear(self, link: _Link, part: bytes, sink: asyncio.StreamWriter) -> bytes:
+        """Let the beginning of a part pass, hold everything, and return the rest once the way is open again."""
+        assert link.torn_by is not None
+        sink.write(part[:TORN_AFTER_BYTES])
+        await sink.drain()
+        self._is_open.clear()
+        link.torn_by.sprung.set()
+        link.torn_by = None
+        await self._is_open.wait()
+        return part[TORN_AFTER_BYTES:]
 
     async def _let_finish(self, link: _Link) -> None:
         """Let the server read what it was sent, and end in its own time: nothing of that reaches the client."""

@@ -237,6 +237,19 @@ async def test_a_trap_can_make_a_black_hole_behind_its_words() -> None:
         assert await other.hears(5) == b"later"
 
 
+async def test_a_trap_can_make_a_black_hole_within_what_is_said_next() -> None:
+    async with echo_behind_proxy() as (echo, proxy), calling(proxy) as caller:
+        trap = proxy.arm(lambda line: line == "LOCK", Then.HOLD_IN_NEXT)
+        await caller.say(b"LOCK\n")
+        assert await caller.hears(5) == b"LOCK\n"
+        await caller.say(b"UPDATE\n")
+        await trap.springs(seconds_max=SECONDS_MAX)
+        assert await caller.is_silent()
+        assert echo.received == b"LOCK\nUPD"
+        proxy.pass_on()
+        assert await caller.hears(7) == b"UPDATE\n"
+
+
 async def test_a_trap_that_does_not_spring_says_so() -> None:
     async with echo_behind_proxy() as (_, proxy):
         trap = proxy.arm(lambda _: True, Then.CUT)
@@ -274,7 +287,13 @@ SAID: Final = (
 def test_statements_are_read_in_whatever_pieces_they_come(size: int, prelude: bytes) -> None:
     reader, sent = PostgresStatements(), prelude + SAID
     said = [text for start in range(0, len(sent), size) for text in reader.feed(sent[start : start + size])]
-    assert said == ["BEGIN;", "SELECT 1 FOR UPDATE", "SELECT 1 FOR UPDATE", "COMMIT;"]
+    assert said == [
+        "BEGIN;",
+        "PREPARE SELECT 1 FOR UPDATE",
+        "SELECT 1 FOR UPDATE",
+        "SELECT 1 FOR UPDATE",
+        "COMMIT;",
+    ]
 
 
 def test_another_protocol_is_not_taken_for_statements() -> None:

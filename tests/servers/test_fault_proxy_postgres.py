@@ -69,7 +69,7 @@ async def test_a_session_behind_a_black_hole_keeps_its_locks_until_the_server_en
     async with table_behind_proxy(postgres_server) as (proxy, direct):
         connection = await connect_through(proxy, postgres_server)
         await connection.execute("SET idle_in_transaction_session_timeout = '500ms'")
-        trap = proxy.arm(lambda sql: "FOR UPDATE" in sql, Then.HOLD)
+        trap = proxy.arm(lambda sql: sql.startswith("SELECT") and "FOR UPDATE" in sql, Then.HOLD)
         await connection.execute("BEGIN")
         waiting = asyncio.create_task(connection.fetch(f"SELECT number FROM {TABLE} FOR UPDATE"))
         await trap.springs(seconds_max=SECONDS_MAX)

@@ -13,6 +13,7 @@ LENGTH_BYTES: Final = 4
 # What comes before the session begins has no type: PostgreSQL's protocol, "Message Formats".
 NEGOTIATIONS: Final = (80877103, 80877104)
 """The codes of SSLRequest and GSSENCRequest; after each of them the client begins once more."""
+PREPARING: Final = "PREPARE "
 
 
 class WireReader(Protocol):
@@ -37,7 +38,10 @@ class Lines:
 
 @dataclass(slots=True)
 class PostgresStatements:
-    """The SQL of every statement that is run; a prepared one is told each time that it is executed."""
+    """The SQL of every statement that is run; a prepared one is told each time that it is executed.
+
+    That a statement is to be prepared is told too, as `PREPARE` and its text: it is not run yet.
+    """
 
     _rest: bytearray = field(default_factory=bytearray)
     _has_begun: bool = False
@@ -78,6 +82,7 @@ class PostgresStatements:
             case b"P":
                 name, query, *_ = body.split(b"\0", 2)
                 self._prepared[name] = _text(query)
+                return f"{PREPARING}{self._prepared[name]}"
             case b"B":
                 portal, name, *_ = body.split(b"\0", 2)
                 self._portals[portal] = self._prepared.get(name, "")
