@@ -62,12 +62,7 @@ class Gateway(ServerProcess):
 
     async def connect(self, *, receive_buffer_bytes: int | None = None) -> socket.socket:
         """Return a plain connection; a small buffer soon holds up a sender that nobody reads."""
-        endpoint = socket.socket()
-        endpoint.settimeout(0)
-        if receive_buffer_bytes is not None:
-            endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-        await asyncio.get_running_loop().sock_connect(endpoint, ("127.0.0.1", self.port))
-        return endpoint
+        return await connected(self.port, receive_buffer_bytes=receive_buffer_bytes)
 
     def dump(self) -> Dump:
         """Return all that is kept, read past the gateway."""
@@ -79,6 +74,20 @@ class Gateway(ServerProcess):
         """Change something as another program would; return how many rows that were."""
         with closing(sqlite3.connect(self.file, timeout=OTHER_PROGRAM_SECONDS_MAX)) as connection, connection:
             return connection.execute(sql, parameters).rowcount
+
+
+async def connected(port: int, *, receive_buffer_bytes: int | None = None) -> socket.socket:
+    """Connect to a port of this machine, with a receive buffer of its own size if need be."""
+    endpoint = socket.socket()
+    endpoint.settimeout(0)
+    try:
+        if receive_buffer_bytes is not None:
+            endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        await asyncio.get_running_loop().sock_connect(endpoint, ("127.0.0.1", port))
+    except BaseException:
+        endpoint.close()
+        raise
+    return endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

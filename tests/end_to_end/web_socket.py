@@ -2,19 +2,32 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.end_to_end.client import Answer, without_cost
-from tests.end_to_end.gateway import Gateway
 
 SUBPROTOCOL: Final = Subprotocol("graphql-transport-ws")
 MESSAGE_SECONDS_MAX: Final = 20.0
 CLOSE_SECONDS_MAX: Final = 5.0
+
+
+class Reachable(Protocol):
+    """A gateway to connect to."""
+
+    @property
+    def host(self) -> str:
+        """What its URLs name."""
+        ...
+
+    async def connect(self, *, receive_buffer_bytes: int | None = None) -> socket.socket:
+        """Return a plain connection to it."""
+        ...
 
 
 class Socket:
@@ -62,7 +75,7 @@ class Socket:
 
 
 @asynccontextmanager
-async def open_raw_socket(gateway: Gateway, *, receive_buffer_bytes: int | None = None) -> AsyncIterator[Socket]:
+async def open_raw_socket(gateway: Reachable, *, receive_buffer_bytes: int | None = None) -> AsyncIterator[Socket]:
     """Connect, and say nothing yet."""
     endpoint = await gateway.connect(receive_buffer_bytes=receive_buffer_bytes)
     async with connect(
@@ -81,9 +94,9 @@ async def open_raw_socket(gateway: Gateway, *, receive_buffer_bytes: int | None 
 
 
 @asynccontextmanager
-async def open_socket(gateway: Gateway, *, receive_buffer_bytes: int | None = None) -> AsyncIterator[Socket]:
+async def open_socket(gateway: Reachable, *, receive_buffer_bytes: int | None = None) -> AsyncIterator[Socket]:
     """Connect and wait until the gateway has acknowledged it."""
-    async with open_raw_socket(gateway, receive_buffer_bytes=receive_buffer_bytes) as socket:
-        await socket.send({"type": "connection_init", "payload": {}})
-        assert await socket.receive() == {"type": "connection_ack"}
-        yield socket
+    async with open_raw_socket(gateway, receive_buffer_bytes=receive_buffer_bytes) as opened:
+        await opened.send({"type": "connection_init", "payload": {}})
+        assert await opened.receive() == {"type": "connection_ack"}
+        yield opened
