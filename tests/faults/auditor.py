@@ -62,7 +62,7 @@ def audit(ledger: Ledger, attempts: Sequence[Attempt]) -> AuditReport:
     """Apply every rule and count what was looked at."""
     by_key: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in attempts:
-        by_key[attempt.request.key].append(attempt)
+        by_key[attempt.request.full_key].append(attempt)
     findings = (*_ledger_findings(ledger), *_key_findings(ledger, by_key), *_position_findings(ledger))
     outcomes = Counter(_standing(tried) for tried in by_key.values())
     return AuditReport(
@@ -127,7 +127,7 @@ def _key_findings(ledger: Ledger, by_key: Mapping[str, Sequence[Attempt]]) -> It
         yield from _group_count(key, tried, count=len(groups[key]))
         yield from _answers(key, tried)
         for group in groups[key]:
-            yield from _effect(tried[0].request, rows[group.adjustment_id])
+            yield from _effect(_request_of(tried), rows[group.adjustment_id])
         kept = {str(group.position): rows[group.adjustment_id] for group in groups[key]}
         for answer in (attempt.adjustment for attempt in tried if attempt.adjustment is not None):
             yield from _answer_in_ledger(key, answer, kept)
@@ -169,6 +169,12 @@ def _answers(key: str, tried: Sequence[Attempt]) -> Iterator[Finding]:
             yield Finding(rule=Rule.ANSWERS_IDENTICAL, subject=key, detail=detail)
 
 
+def _request_of(tried: Sequence[Attempt]) -> Request:
+    """Return what a key stands for: of several requests under one key, the one that was accepted."""
+    accepted = (attempt.request for attempt in tried if attempt.outcome is Outcome.ACCEPTED)
+    return next(accepted, tried[0].request)
+
+
 def _effect(request: Request, rows: Sequence[LedgerRow]) -> Iterator[Finding]:
     wanted = {(request.sku, place, "ON_HAND"): amount for place, amount in request.amounts.items()}
     if request.operation is Operation.ADJUST:
@@ -197,7 +203,7 @@ def _answer_in_ledger(
         for movement in answer["movements"]
     )
     kept = sorted((*row.counter[1:], row.delta, row.balance_after) for row in rows)
-    if told != kept or answer["idempotencyKey"] != key:
+    if told != kept or answer["idempotencyKey"] != key.rpartition(":")[2]:
         detail = f"answered {told} for {answer['idempotencyKey']}, the ledger has {kept}"
         yield Finding(rule=Rule.ANSWER_IN_LEDGER, subject=key, detail=detail)
 

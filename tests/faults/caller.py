@@ -40,6 +40,7 @@ class Caller:
     session: aiohttp.ClientSession
     urls: Sequence[str]
     chance: random.Random
+    token: str | None = None
     seconds_max: float = ANSWER_SECONDS_MAX
     turned_away: Counter[str] = field(default_factory=Counter)
     longest_wait_seconds: float = 0.0
@@ -57,8 +58,9 @@ class Caller:
 
     async def _post(self, url: str, body: Data) -> Data:
         timeout = aiohttp.ClientTimeout(total=self.seconds_max)
+        headers = {} if self.token is None else {"authorization": f"Bearer {self.token}"}
         try:
-            async with self.session.post(url, json=body, timeout=timeout) as response:
+            async with self.session.post(url, json=body, timeout=timeout, headers=headers) as response:
                 if response.status not in ANSWERED_STATUSES:
                     raise UnexpectedAnswerError(f"{response.status}: {await response.text()}")
                 answer = await response.json(content_type=None)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.faults.caller import Caller, Data, NotAnsweredError, UnexpectedAnswerError
-from tests.faults.journal import Journal, Operation, Request
+from tests.faults.journal import OWN_ACCOUNT, Journal, Operation, Request
 
 # Longer and longer pauses: clients that hammer a starting gateway would only measure themselves.
 RETRY_PAUSES_SECONDS: Final = (0.02, 0.05, 0.1, 0.2)
@@ -65,7 +65,8 @@ SKUS_READ_MAX: Final = 100
 class Mix:
     """What the load is made of. Shares are of all requests; the rest are adjustments sent once.
 
-    An adjustment or count names `places[0]` to `places[1]` locations.
+    An adjustment or count names `places[0]` to `places[1]` locations. Clients pause between two requests where what is
+    under test needs the processors more than they do.
     """
 
     skus: Sequence[str]
@@ -76,6 +77,7 @@ class Mix:
     share_of_repeats: float = 0.1
     places: tuple[int, int] = (2, 2)
     opening: int = OPENING_QUANTITY
+    pause_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,7 @@ class Load:
     mix: Mix
     chance: random.Random
     name: str = "load"
+    account: str = OWN_ACCOUNT
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     accepted: list[Request] = field(default_factory=list)
     made: int = 0
@@ -151,12 +154,12 @@ class Load:
             found.update(levels_in(data))
         return found
 
-    async def deliver(self, request: Request) -> Delivery:
-        """Send one request until it is answered, each attempt journalled."""
+    async def deliver(self, request: Request, *, url: str | None = None) -> Delivery:
+        """Send one request until it is answered, each attempt journalled; to one gateway only if `url` names it."""
         pauses = itertools.chain(RETRY_PAUSES_SECONDS, itertools.repeat(RETRY_PAUSES_SECONDS[-1]))
         first_sent_at = last_sent_at = time.monotonic()
         async with asyncio.timeout(DELIVERY_SECONDS_MAX):
-            while (payload := await self._attempt(request)) is None:
+            while (payload := await self._attempt(request, url=url)) is None:
                 await asyncio.sleep(next(pauses) * self.chance.uniform(0.5, 1.0))
                 last_sent_at = time.monotonic()
         return Delivery(
@@ -166,7 +169,8 @@ class Load:
     def request(self, operation: Operation, sku: str, amounts: dict[str, int]) -> Request:
         """Return a request under a key of its own."""
         self.made += 1
-        return Request(key=f"{self.name}-{self.made:07d}", operation=operation, sku=sku, amounts=amounts)
+        key = f"{self.name}-{self.made:07d}"
+        return Request(key=key, operation=operation, sku=sku, amounts=amounts, account=self.account)
 
     def random_request(self) -> Request:
         """Return a request as the mix has them."""
@@ -180,6 +184,7 @@ class Load:
 
     async def _client(self) -> None:
         while not self.stopping.is_set():
+            await asyncio.sleep(self.mix.pause_seconds * 2 * self.chance.random())
             if self.accepted and self.chance.random() < self.mix.share_of_repeats:
                 await self.deliver(self.chance.choice(self.accepted))
                 continue
@@ -187,11 +192,11 @@ class Load:
             twins = 2 if self.chance.random() < self.mix.share_of_twins else 1
             await asyncio.gather(*(self.deliver(request) for _ in range(twins)))
 
-    async def _attempt(self, request: Request) -> Data | None:
+    async def _attempt(self, request: Request, *, url: str | None) -> Data | None:
         number = self.journal.sent(request)
         query = ADJUST if request.operation is Operation.ADJUST else SET
         try:
-            data = await self.caller.ask(query, {"input": graphql_input(request)})
+            data = await self.caller.ask(query, {"input": graphql_input(request)}, url=url)
         except NotAnsweredError:
             return None
         payload: Data = data[request.operation.value]

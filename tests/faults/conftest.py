@@ -5,17 +5,13 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from itertools import count
 from pathlib import Path
-from typing import Final
 
 import pytest
 
 from app.bench.postgres_server import DURABLE, PostgresServer
-from tests.faults.stores import PostgresStore, SqliteStore, Store
+from tests.faults.stores import PostgresStore, SqliteStore, Store, new_postgres_store
 from tests.servers.postgres_server import URL_VARIABLE, TestServer
-
-NAMES: Final = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -32,10 +28,8 @@ def durable_postgres() -> Iterator[TestServer]:
 @pytest.fixture
 async def postgres_store(durable_postgres: TestServer) -> AsyncIterator[PostgresStore]:
     """A database of the test's own, empty."""
-    name = f"faults_{os.getpid()}_{next(NAMES)}"
-    await durable_postgres.execute(f"CREATE DATABASE {name}")
-    yield PostgresStore(url=durable_postgres.url(name), name=f"PostgreSQL {durable_postgres.version}")
-    await durable_postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    async with new_postgres_store(durable_postgres) as store:
+        yield store
 
 
 @pytest.fixture

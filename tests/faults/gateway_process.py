@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Final
 
 from app.bench.cores import process_busy_seconds
 from app.bench.server_process import ServerProcess, clean_environment, free_port, stockgate_command
+from tests.end_to_end.gateway import connected
 
 # A server that was told to stop by a signal may end by that signal, once it has finished its work.
 STOPPED_EXIT_CODES: Final = (0, -signal.SIGTERM)
@@ -65,6 +67,10 @@ class GatewayProcess(ServerProcess):
         """Kill at this moment (SIGKILL, by pid), then wait until the process is gone."""
         os.kill(self.pid, signal.SIGKILL)
         await asyncio.to_thread(self.kill)
+
+    async def connect(self, *, receive_buffer_bytes: int | None = None) -> socket.socket:
+        """Return a plain connection to it."""
+        return await connected(self.port, receive_buffer_bytes=receive_buffer_bytes)
 
     async def stop_gently(self) -> int:
         """Ask it to stop and return its exit code."""

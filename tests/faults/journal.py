@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
+
+OWN_ACCOUNT: Final = "local"
+"""Whose the requests are that come without a credential."""
 
 
 class Operation(StrEnum):
@@ -32,12 +35,18 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One change of stock under one key; `amounts` are deltas or counts by location, in base units."""
+    """One change of stock under one key of an account; `amounts` are deltas or counts by location, in base units."""
 
     key: str
     operation: Operation
     sku: str
     amounts: dict[str, int]
+    account: str = OWN_ACCOUNT
+
+    @property
+    def full_key(self) -> str:
+        """The key with its account, as the ledger tells it."""
+        return self.key if self.account == OWN_ACCOUNT else f"{self.account}:{self.key}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

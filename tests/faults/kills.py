@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.faults.clients import Mix
 from tests.faults.gateway_process import Start
 from tests.faults.stores import Store
 from tests.faults.trial import Aftermath, Trial, open_trial
 
-SKUS: Final = tuple(f"FAULT-{number:02d}" for number in range(20))
-LOCATIONS: Final = ("EAST", "WEST", "SOUTH")
 UNDER_LOAD_SECONDS: Final = (0.05, 1.2)
 LAST_LOAD_SECONDS: Final = 0.3
 
@@ -44,12 +41,9 @@ class KillReport:
         ]
 
 
-async def kill_under_load(
-    directory: Path, store: Store, *, kills: int, seed: int, gateways: int = 1, clients: int = 12
-) -> KillReport:
+async def kill_under_load(directory: Path, store: Store, *, kills: int, seed: int, gateways: int = 1) -> KillReport:
     """Run the load, kill and start a gateway `kills` times, ask every key again, and audit what is left."""
-    mix = Mix(skus=SKUS, locations=LOCATIONS, clients=clients)
-    async with open_trial(directory, store, mix=mix, seed=seed, gateways=gateways) as trial:
+    async with open_trial(directory, store, seed=seed, gateways=gateways) as trial:
         restarts, accepted = await _kill_repeatedly(trial, kills=kills)
         return KillReport(
             first_start=trial.starts[0],

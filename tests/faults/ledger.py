@@ -21,9 +21,13 @@ COUNTERS: Final = (
     "IN_TRANSIT",
     "BACKORDERED",
 )
+# Each account has its own name space of keys; what callers sent who need no key belongs to the account `local`.
+FULL_KEY: Final = "CASE account_id WHEN 'local' THEN {key} ELSE account_id || ':' || {key} END"
 QUERIES: Final = {
-    "keys": "SELECT key FROM idempotency_keys",
-    "groups": "SELECT id, idempotency_key, position FROM adjustments ORDER BY position, id",
+    "keys": f"SELECT {FULL_KEY.format(key='key')} FROM idempotency_keys",
+    "groups": f"""
+        SELECT id, {FULL_KEY.format(key="idempotency_key")}, position FROM adjustments ORDER BY position, id
+        """,
     "rows": """
         SELECT m.adjustment_id, i.sku, l.code, m.bucket, m.delta, m.balance_after
         FROM movements m LEFT JOIN items i ON i.id = m.item_id LEFT JOIN locations l ON l.id = m.location_id

@@ -30,15 +30,15 @@ INSERT INTO stock_levels
            (1, 2, 6, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, NULL, 0);
 INSERT INTO adjustments
     (id, position, account_id, idempotency_key, item_id, reason, occurred_at, recorded_at, recorded_by)
-    VALUES ('a1', 1, 'me', 'key-1', 1, 'RECEIPT', 0, 0, 'me'),
-           ('a2', 2, 'me', 'key-2', 1, 'SALE', 0, 0, 'me'),
-           ('a5', 3, 'me', 'key-5', 1, 'CYCLE_COUNT', 0, 0, 'me');
+    VALUES ('a1', 1, 'local', 'key-1', 1, 'RECEIPT', 0, 0, 'me'),
+           ('a2', 2, 'local', 'key-2', 1, 'SALE', 0, 0, 'me'),
+           ('a5', 3, 'local', 'key-5', 1, 'CYCLE_COUNT', 0, 0, 'me');
 INSERT INTO movements (adjustment_id, item_id, location_id, bucket, delta, balance_after, recorded_at)
     VALUES ('a1', 1, 1, 'ON_HAND', 7, 7, 0), ('a1', 1, 2, 'ON_HAND', 9, 9, 0),
            ('a2', 1, 1, 'ON_HAND', -2, 5, 0), ('a2', 1, 2, 'ON_HAND', -3, 6, 0),
            ('a5', 1, 1, 'ON_HAND', 45, 50, 0);
 INSERT INTO idempotency_keys (account_id, key, fingerprint, adjustment_id, recorded_at)
-    VALUES ('me', 'key-1', 'f', 'a1', 0), ('me', 'key-2', 'f', 'a2', 0), ('me', 'key-5', 'f', 'a5', 0);
+    VALUES ('local', 'key-1', 'f', 'a1', 0), ('local', 'key-2', 'f', 'a2', 0), ('local', 'key-5', 'f', 'a5', 0);
 INSERT INTO events (position, type, schema_version, data, recorded_at)
     VALUES (1, 'Adjusted', 1, '{}', 0), (2, 'Adjusted', 1, '{}', 0), (3, 'Adjusted', 1, '{}', 0);
 INSERT INTO feed_head (id, position) VALUES (1, 3);

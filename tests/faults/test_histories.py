@@ -88,3 +88,7 @@ async def assert_linearizable(directory: Path, store: Store, *, gateways: int) -
 
 async def test_what_clients_see_is_linearizable_on_one_process(tmp_path: Path, sqlite_store: Store) -> None:
     await assert_linearizable(tmp_path, sqlite_store, gateways=1)
+
+
+async def test_what_clients_see_is_linearizable_on_two_processes(tmp_path: Path, postgres_store: Store) -> None:
+    await assert_linearizable(tmp_path, postgres_store, gateways=2)

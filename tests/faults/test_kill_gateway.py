@@ -28,3 +28,7 @@ async def test_kills_under_load_lose_nothing_acknowledged_and_double_nothing(
     tmp_path: Path, sqlite_store: Store
 ) -> None:
     await assert_kills_are_harmless(tmp_path, sqlite_store, gateways=1)
+
+
+async def test_kills_of_one_of_two_processes_lose_nothing_either(tmp_path: Path, postgres_store: Store) -> None:
+    await assert_kills_are_harmless(tmp_path, postgres_store, gateways=2)

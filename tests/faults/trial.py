@@ -23,6 +23,11 @@ from tests.faults.gateway_process import STOPPED_EXIT_CODES, AuditRun, GatewayPr
 from tests.faults.journal import Journal, read_attempts
 from tests.faults.stores import Store
 
+SKUS: Final = tuple(f"FAULT-{number:02d}" for number in range(20))
+LOCATIONS: Final = ("EAST", "WEST", "SOUTH")
+ONE_PROCESS: Final = Mix(skus=SKUS, locations=LOCATIONS)
+TWO_PROCESSES: Final = Mix(skus=SKUS, locations=LOCATIONS, pause_seconds=0.03)
+"""Two gateways, a database and the load share the machine: a load without pauses would measure only itself."""
 FINDINGS_SHOWN_MAX: Final = 20
 NEWLINE: Final = "\n"
 
@@ -153,8 +158,8 @@ async def open_trial(
     directory: Path,
     store: Store,
     *,
-    mix: Mix,
     seed: int,
+    mix: Mix | None = None,
     gateways: int = 1,
     database_urls: Sequence[str] | None = None,
     settings: Mapping[str, str] | None = None,
@@ -169,9 +174,10 @@ async def open_trial(
             for url, name in zip(urls, "ABCDEFGH", strict=False)
         ]
         journal = stack.enter_context(Journal(journal_path))
-        starts = [await process.start_ready() for process in processes]
+        starts = await asyncio.gather(*(process.start_ready() for process in processes))
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             caller = Caller(session=session, urls=[process.url for process in processes], chance=chance)
-            load = Load(caller=caller, journal=journal, mix=mix, chance=chance)
+            usual = ONE_PROCESS if len(urls) == 1 else TWO_PROCESSES
+            load = Load(caller=caller, journal=journal, mix=mix or usual, chance=chance)
             await load.prepare()
             yield Trial(store=store, gateways=processes, load=load, journal_path=journal_path, seed=seed, starts=starts)
