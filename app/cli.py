@@ -12,6 +12,7 @@ from rich.table import Table
 
 from app import cli_documents, cli_errors, cli_files, cli_keys, cli_permissions
 from app.cli_common import bring_up_to_date, console, counted, fail, on_database, open_existing, read_settings
+from app.endings import OPEN_TO_OTHERS, CannotServe
 from app.settings import Settings
 
 app = typer.Typer(
@@ -26,7 +27,6 @@ app.command()(cli_permissions.permissions)
 app.command("import")(cli_files.import_file)
 app.command("export")(cli_files.export_file)
 
-LOOPBACK_ADDRESSES = ("127.0.0.1", "::1", "localhost")
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -34,27 +34,34 @@ PROJECT = Path(__file__).resolve().parent.parent
 def serve(
     port: Annotated[int | None, typer.Option(help="The port to listen on; 0 takes a free one.")] = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on; without keys a loopback address.")] = None,
+    workers: Annotated[int | None, typer.Option(help="How many processes serve; more than one on PostgreSQL.")] = None,
     with_demo: Annotated[bool, typer.Option("--demo", help="Load the demo first, unless it is there.")] = False,
 ) -> None:
-    """Serve the gateway. Brings its database up to date first; waits for a server that is not up yet."""
-    settings = read_settings(port=port, host=host)
+    """Serve the gateway. Brings its database up to date first; a server that is not up yet is waited for."""
+    settings = read_settings(port=port, host=host, workers=workers)
+    _refuse_to_share_a_file(settings)
     _refuse_to_be_open_to_others(settings)
     if with_demo:
         bring_up_to_date(settings)
         _load_demo(settings, unless_there=True)
-    from app.server import serve as run_server  # noqa: PLC0415  # the server takes a second to import, --help should not
-
-    is_open = True
+    from app.processes import serve as run  # noqa: PLC0415  # the server takes a second to import, --help should not
 
     def prepare() -> None:
-        nonlocal is_open
-        bring_up_to_date(settings, waits=True)
-        is_open = settings.oidc_issuer is None and not cli_keys.has_keys(settings)
+        # A file is there or is not. A server may come up later, and each process brings its tables up to date then.
+        if settings.is_sqlite:
+            bring_up_to_date(settings)
+
+    def greet(address: str, *, is_open: bool) -> None:
+        _greet(address, settings, is_open=is_open)
 
     try:
-        run_server(settings, on_listening=prepare, on_ready=lambda address: _greet(address, settings, is_open=is_open))
+        code = run(settings, on_listening=prepare, on_ready=greet)
+    except CannotServe as refusal:
+        fail(str(refusal))
     except OSError as error:
         fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another --port")
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -123,18 +130,24 @@ def main() -> None:
     app()
 
 
+def _refuse_to_share_a_file(settings: Settings) -> None:
+    if settings.workers > 1 and settings.is_sqlite:
+        fail(
+            f"a SQLite file is served by one process, and {settings.workers} were asked for; set "
+            "STOCKGATE_DATABASE_URL to postgresql+asyncpg://user:password@host/name, or leave --workers and "
+            "STOCKGATE_WORKERS out"
+        )
+
+
 def _refuse_to_be_open_to_others(settings: Settings) -> None:
-    if settings.host in LOOPBACK_ADDRESSES or settings.oidc_issuer is not None:
+    """Refuse before anything is made. A server may not be up yet: there it is refused once it is."""
+    if settings.is_loopback or settings.oidc_issuer is not None or not settings.is_sqlite:
         return
-    if not settings.is_sqlite or settings.sqlite_path.exists():
-        bring_up_to_date(settings, waits=True)
+    if settings.sqlite_path.exists():
+        bring_up_to_date(settings)
         if cli_keys.has_keys(settings):
             return
-    fail(
-        f"{settings.host} is not a loopback address, and this gateway has no keys yet, so whoever reached it could do "
-        "everything; use 127.0.0.1, or create a key first: stockgate migrate, then "
-        "stockgate keys create --account NAME --role ADMIN"
-    )
+    fail(OPEN_TO_OTHERS.format(host=settings.host))
 
 
 def _load_demo(settings: Settings, *, unless_there: bool = False) -> None:

@@ -55,17 +55,20 @@ class Refusal(Exception):
         message: str,
         *,
         headers: Mapping[str, str] | None = None,
-        extensions: Mapping[str, object] | None = None,
+        retry_after_ms: int | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.headers = headers
-        self.extensions = {"code": code.value, **(extensions or {})}
+        self.retry_after_ms = retry_after_ms
 
     def response(self) -> Response:
         """Return the answer."""
-        body = {"errors": [{"message": str(self), "extensions": self.extensions}]}
+        extensions: dict[str, object] = {"code": self.code.value}
+        if self.retry_after_ms is not None:
+            extensions["retryAfterMs"] = self.retry_after_ms
+        body = {"errors": [{"message": str(self), "extensions": extensions}]}
         return _json(body, status=self.status, kind=Kind.JSON, headers=self.headers)
 
 
@@ -87,13 +90,9 @@ def unauthenticated(message: str) -> Refusal:
 
 def unavailable(message: str, *, retry_after_ms: int) -> Refusal:
     """Return the refusal of a request that could be answered later."""
-    return Refusal(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        ErrorCode.UNAVAILABLE,
-        message,
-        headers={"retry-after": retry_after(retry_after_ms)},
-        extensions={"retryAfterMs": retry_after_ms},
-    )
+    headers = {"retry-after": retry_after(retry_after_ms)}
+    status, code = HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE
+    return Refusal(status, code, message, headers=headers, retry_after_ms=retry_after_ms)
 
 
 def wrong_kind_of_operation(error: InvalidOperationTypeError) -> Refusal:

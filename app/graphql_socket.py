@@ -7,7 +7,7 @@ would not come again.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any, cast
@@ -16,6 +16,7 @@ import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.types import ExecutionResult
 
@@ -278,6 +279,16 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
                 await operation.send_initial_errors(result.errors)
                 return False
         return True
+
+
+async def turn_away(websocket: WebSocket, reason: str) -> None:
+    """Close a socket that cannot be served now, with a code at which clients come again."""
+    with suppress(RuntimeError, WebSocketDisconnect):
+        # Closed before it is accepted, it would be a failed handshake, which tells the client nothing.
+        offered: Sequence[str] = websocket.scope["subprotocols"]
+        is_spoken = GRAPHQL_TRANSPORT_WS_PROTOCOL in offered
+        await websocket.accept(subprotocol=GRAPHQL_TRANSPORT_WS_PROTOCOL if is_spoken else None)
+        await websocket.close(TRY_AGAIN_LATER, reason)
 
 
 def authorization_of(payload: Mapping[str, object], websocket: WebSocket) -> str | None:

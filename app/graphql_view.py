@@ -38,7 +38,7 @@ from app.graphql_http import (
     unavailable,
     wrong_kind_of_operation,
 )
-from app.graphql_socket import ExactJson, TransportWSHandler
+from app.graphql_socket import ExactJson, TransportWSHandler, turn_away
 from app.graphql_stream import EventStreamResponse, Intervals, event_stream
 from app.negotiation import KINDS, KINDS_WITH_PAGE, SINGLE_KINDS, Kind, preferred_kind
 from app.operation_requests import OperationRequest
@@ -51,6 +51,8 @@ from resolvers.served_schema import Schema
 
 CONNECTION_INIT_DEADLINE = timedelta(seconds=5)
 MS = 1000.0
+NOT_OPEN = "The gateway has started and waits for its database; send the request again."
+OPENING_RETRY_AFTER_MS = 1000
 READING = frozenset({OperationType.QUERY})
 CHANGING = READING | {OperationType.MUTATION}
 
@@ -82,8 +84,12 @@ class GraphQLView(GraphQL[RequestContext, None]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or serve one WebSocket."""
         if scope["type"] == "websocket":
-            # A socket has no context before its client has said who it is.
-            await self.run(WebSocket(scope, receive, send), context=cast(Any, None))
+            socket = WebSocket(scope, receive, send)
+            if scope["state"]["gateway"] is None:
+                await turn_away(socket, NOT_OPEN)
+            else:
+                # A socket has no context before its client has said who it is.
+                await self.run(socket, context=cast(Any, None))
             return
         try:
             try:
@@ -139,7 +145,9 @@ class GraphQLView(GraphQL[RequestContext, None]):
 
     async def _caller(self, scope: Scope, headers: Headers) -> tuple[RequestContext, Callable[[], Awaitable[bool]]]:
         """Return what the resolvers are given, and what tells later whether the caller is still let in."""
-        gateway: Gateway = scope["state"]["gateway"]
+        gateway: Gateway | None = scope["state"]["gateway"]
+        if gateway is None:
+            raise unavailable(NOT_OPEN, retry_after_ms=OPENING_RETRY_AFTER_MS)
         header = headers.get(b"authorization")
         authorization = None if header is None else header.decode("latin-1")
         try:

@@ -5,6 +5,7 @@ The rule: a line holds no credential, no document and no variable, and what cann
 
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
@@ -98,7 +99,13 @@ def _rendered(settings: Settings) -> list[Processor]:
     kind = settings.log_format
     if kind == "auto":
         kind = "json" if settings.environment == "production" else "console"
-    return [_as_json if kind == "json" else _as_text]
+    render = _as_json if kind == "json" else _as_text
+    return [render] if settings.workers == 1 else [_with_pid, render]
+
+
+def _with_pid(_: Any, __: str, line: Line) -> Line:
+    line["pid"] = os.getpid()
+    return line
 
 
 def _with_level(_: Any, __: str, line: Line) -> Line:

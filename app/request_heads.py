@@ -1,19 +1,23 @@
 """The head of a request (its line and headers), which is read before anybody is known: bounded in size and in time.
 
 The rule: a connection that has not sent a whole head in time, or sends one that is too large, is told so and closed.
+A request that is on its way when the server is told to stop is still answered.
 """
 
 import asyncio
+from typing import cast
 
 import httptools
 import orjson
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from resolvers.error_codes import ErrorCode
 
 HEAD_BYTES_MAX = 32_768
 HEAD_DEADLINE_SECONDS = 10.0
 CONNECTIONS_MAX = 2000
+ON_ITS_WAY_SECONDS = 0.5
+"""How long after the order to stop a request may come on a connection that was open by then."""
 HEADER_LINE_BYTES = 4
 """What a header takes besides its name and value."""
 
@@ -31,6 +35,7 @@ class HttpWithBoundedHead(HttpToolsProtocol):
     _head_bytes = 0
     _bytes_read = 0
     _reads_head = True
+    _is_stopping = False
     _head_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -74,6 +79,27 @@ class HttpWithBoundedHead(HttpToolsProtocol):
             self._head_deadline.cancel()
             self._head_deadline = None
         super().on_headers_complete()
+        if self._is_stopping and self.cycle is not None:
+            # The answer says that the connection is closed behind it.
+            self.cycle.keep_alive = False
+
+    def handle_websocket_upgrade(self) -> None:
+        """Begin a WebSocket, unless the server is stopping."""
+        if self._is_stopping:
+            self._refuse(503, "The gateway is stopping; connect again.", ErrorCode.UNAVAILABLE)
+        else:
+            super().handle_websocket_upgrade()
+
+    def shutdown(self) -> None:
+        """Stop with the server, when what has begun is answered, and what may be on its way has had time to come.
+
+        Whoever is cut off with a request on the way cannot tell whether it was read, and may not be able to repeat it.
+        """
+        self._is_stopping = True
+        if self._is_idle:
+            self.loop.call_later(ON_ITS_WAY_SECONDS, self._close_if_idle)
+        else:
+            super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, or one whose head is too large, and close."""
@@ -93,6 +119,16 @@ class HttpWithBoundedHead(HttpToolsProtocol):
         self._head_bytes += length
         if self._head_bytes > self.head_bytes_max:
             raise HeadTooLarge
+
+    def _close_if_idle(self) -> None:
+        if self._is_idle:
+            self.transport.close()
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether no request is being answered; before the first there is no cycle, whatever uvicorn declares."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is None or cycle.response_complete
 
     def _give_up(self) -> None:
         if self._bytes_read:

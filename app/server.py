@@ -1,58 +1,127 @@
-"""The server process: uvicorn on one address, told to end its streams before it waits for them."""
+"""One serving process: uvicorn on a socket that listens already, told to end its streams before it waits for them.
 
+The rule: a request that has reached the process is answered, also while it stops.
+"""
+
+import asyncio
 import gc
+import logging
 import resource
 import signal
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
 
+from app.bootstrap import Gateway
+from app.endings import START_FAILED, CannotServe
 from app.last_words import HttpWithLastWords, WebSocketWithLastWords, configured
-from app.observability import configure_logging
 from app.settings import Settings
 from app.web import GatewayApp
 
+logger = logging.getLogger("stockgate")
+
+PATIENCE_SECONDS = 1.0
+"""So long the port stays closed for a gateway that is about to open."""
+ACCEPTED_SECONDS = 0.05
+"""So long a connection that was taken may take to be told of."""
 KEEP_ALIVE_SECONDS = 75
 FILES_BESIDES_CONNECTIONS = 256
 COLLECTION_THRESHOLDS = (10_000, 20, 50)
 
 
 class GatewayServer(uvicorn.Server):
-    """uvicorn, which first ends the gateway's subscriptions when it is asked to stop."""
+    """uvicorn, which opens the gateway before it serves, and first ends its subscriptions when it is asked to stop."""
 
-    def __init__(self, config: uvicorn.Config, *, end_streams: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        *,
+        app: GatewayApp,
+        on_ready: Callable[[Gateway], None],
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         super().__init__(config)
-        self._end_streams = end_streams
+        self._patience_seconds = patience_seconds
+        self.failure: Exception | None = None
+        self._app = app
+        self._on_ready = on_ready
+        self._announcing: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the gateway, or begin to, and take requests. Raises what the opening failed for."""
+        await self._app.open(patience_seconds=self._patience_seconds, is_given_up=lambda: self.should_exit)
+        if self.should_exit:
+            await self._app.close()
+            return
+        if not self._app.is_open:
+            logger.warning("the gateway is not open yet; until it is, requests are answered with UNAVAILABLE")
+        await super().startup(sockets)
+        self._announcing = asyncio.create_task(self._announce())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop taking requests, end the streams, finish what has begun."""
-        self._end_streams()
+        """Stop taking requests, end the streams, finish what has begun, close the gateway."""
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(ACCEPTED_SECONDS)
+        self._app.end_streams()
         await super().shutdown(sockets)
+        if self._announcing is not None:
+            self._announcing.cancel()
+        if not self.force_exit:
+            await self._app.close()
+
+    async def _announce(self) -> None:
+        """Tell that requests are answered; end the server when they never will be."""
+        try:
+            self._on_ready(await self._app.opened())
+        except Exception as error:  # noqa: BLE001  # whatever it is, the server is not to go on without a gateway
+            self.failure = error
+            self.should_exit = True
 
 
-def serve(settings: Settings, *, on_listening: Callable[[], object], on_ready: Callable[[str], None]) -> None:
-    """Serve until a signal says stop.
+def run_server(
+    settings: Settings,
+    listener: socket.socket,
+    *,
+    on_ready: Callable[[Gateway], None],
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> None:
+    """Serve on the socket until a signal says stop; `on_ready` is told of the gateway once requests are answered.
 
-    `on_listening` is called once the address is ours, `on_ready` is told it once requests are answered.
+    After `patience_seconds` requests are taken even if the gateway is not open yet, to be told to come again.
+
+    Raises CannotServe. Exits with START_FAILED when the gateway cannot be opened for another reason.
     """
-    configure_logging(settings)
-    listener = _listen(settings)
-    try:
-        on_listening()
-    except BaseException:
-        listener.close()
-        raise
-    host, port = listener.getsockname()[:2]
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-    def ready() -> None:
-        settle_memory()
-        on_ready(address)
-
     _allow_files(settings.connections_max + FILES_BESIDES_CONNECTIONS)
-    app = GatewayApp(settings, on_ready=ready)
-    config = uvicorn.Config(
+
+    def ready(gateway: Gateway) -> None:
+        settle_memory()
+        on_ready(gateway)
+
+    app = GatewayApp(settings)
+    server = GatewayServer(_config(settings, app), app=app, on_ready=ready, patience_seconds=patience_seconds)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn stops on these, and raises them once more when all is done: by then there is nothing left to stop.
+        signal.signal(number, stop)
+    try:
+        server.run(sockets=[listener])
+        if server.failure is not None:
+            raise server.failure
+    except CannotServe:
+        raise
+    except Exception:
+        logger.critical("the gateway cannot be opened", exc_info=True)
+        sys.exit(START_FAILED)
+
+
+def _config(settings: Settings, app: GatewayApp) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         loop="uvloop",
         http=configured(
@@ -69,15 +138,12 @@ def serve(settings: Settings, *, on_listening: Callable[[], object], on_ready: C
         ws_ping_timeout=settings.send_deadline_ms / 1000,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, settings.shutdown_deadline_ms // 1000),
+        lifespan="off",  # the server opens the gateway itself, and goes on while that takes its time
         access_log=False,
         log_config=None,
         log_level="warning",
         server_header=False,
     )
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        # uvicorn stops on these, and raises them once more when all is done: by then there is nothing left to stop.
-        signal.signal(stop, lambda *_: None)
-    GatewayServer(config, end_streams=app.end_streams).run(sockets=[listener])
 
 
 def settle_memory() -> None:
@@ -97,15 +163,3 @@ def _allow_files(count: int) -> None:
     wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-    except OSError:
-        listener.close()
-        raise
-    return listener

@@ -12,6 +12,7 @@ from strawberry.http.websocket_origin import normalize_allowed_origins
 SQLITE_PREFIX = "sqlite+aiosqlite:///"
 POSTGRES_PREFIX = "postgresql+asyncpg://"
 NO_ORIGINS = "none"
+LOOPBACK_ADDRESSES = ("127.0.0.1", "::1", "localhost")
 REDIS_SCHEMES = ("redis", "rediss")
 REDIS_TLS_OPTIONS = {"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile"}
 REDIS_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
@@ -41,6 +42,12 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="The address to listen on; without keys a loopback address.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="How many processes serve on the port; more than one needs PostgreSQL.",
+    )
     environment: str = Field(
         default="development",
         pattern="^(development|production)$",
@@ -258,6 +265,11 @@ class Settings(BaseSettings):
     def answers_get(self) -> bool:
         """Whether GET is answered at all."""
         return self.get_queries in ("on", self.environment)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the gateway."""
+        return self.host in LOOPBACK_ADDRESSES
 
     @property
     def is_sqlite(self) -> bool:

@@ -1,9 +1,8 @@
 """HTTP and WebSocket: the endpoint, health, and what is refused before GraphQL sees it."""
 
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import TypedDict, cast
+from typing import cast
 
 import orjson
 from starlette.applications import Starlette
@@ -15,7 +14,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.bootstrap import Gateway, document_limits, open_gateway
+from app.endings import OPEN_TO_OTHERS, CannotServe
 from app.graphql_view import GraphQLView
+from app.late_gateway import LateGateway
 from app.observability import RequestLines
 from app.request_traces import RequestTraces
 from app.settings import Settings
@@ -24,25 +25,15 @@ from resolvers.error_codes import ErrorCode
 from resolvers.persisted import Trust
 from resolvers.schema import build_schema
 
-logger = logging.getLogger("stockgate.web")
-
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 SECURITY_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 
-class State(TypedDict):
-    """What every request finds in its scope."""
-
-    gateway: Gateway
-
-
 class GatewayApp:
-    """The ASGI application. The gateway behind it is opened when the server starts, and closed when it stops."""
+    """The ASGI application. The gateway behind it is opened by `open`; until it is, all are told to come again."""
 
-    def __init__(self, settings: Settings, *, on_ready: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._on_ready = on_ready
-        self._gateway: Gateway | None = None
         schema = build_schema(
             limits=document_limits(settings),
             hides_suggestions=settings.environment == "production",
@@ -58,32 +49,49 @@ class GatewayApp:
         ]
         self._lines = RequestLines(settings) if settings.log_requests else None
         self._app = RequestTraces(
-            OnlyLocalHosts(
-                Starlette(routes=routes, middleware=_cross_origin(settings), lifespan=self._lifespan),
-                is_open=self._is_open,
-            ),
+            OnlyLocalHosts(Starlette(routes=routes, middleware=_cross_origin(settings))),
             on_refusal=None if self._lines is None else self._lines.refusal,
         )
+        self._late = LateGateway(self._open_gateway)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's events."""
+        # Whether there is a gateway is decided once for each request: every layer below sees the same.
+        scope.setdefault("state", {})["gateway"] = self._late.gateway
         await self._app(scope, receive, send)
+
+    async def open(self, *, patience_seconds: float, is_given_up: Callable[[], bool]) -> None:
+        """Begin to open the gateway, and wait a while for that, unless it is given up meanwhile.
+
+        Raises what it failed for in that time, CannotServe at best.
+        """
+        await self._late.open(patience_seconds=patience_seconds, is_given_up=is_given_up)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a gateway behind it."""
+        return self._late.gateway is not None
+
+    async def opened(self) -> Gateway:
+        """Return the gateway once it is open. Raises as `open` does."""
+        return await self._late.opened()
 
     def end_streams(self) -> None:
         """End every subscription; the gateway itself goes on until the server has finished."""
-        if self._gateway is not None:
-            self._gateway.feed.stop()
+        if self._late.gateway is not None:
+            self._late.gateway.feed.stop()
 
-    def _is_open(self) -> bool:
-        return self._gateway is None or self._gateway.authenticator.is_open
+    async def close(self) -> None:
+        """Close the gateway, or give up to open it."""
+        await self._late.close()
 
     @contextlib.asynccontextmanager
-    async def _lifespan(self, _: Starlette) -> AsyncIterator[State]:
+    async def _open_gateway(self) -> AsyncIterator[Gateway]:
         observe = None if self._lines is None else self._lines.operation
         async with open_gateway(self._settings, observe=observe, does_housekeeping=True) as gateway:
-            self._gateway = gateway
-            self._on_ready()
-            yield {"gateway": gateway}
+            if gateway.authenticator.is_open and not self._settings.is_loopback:
+                raise CannotServe(OPEN_TO_OTHERS.format(host=self._settings.host))
+            yield gateway
 
 
 async def healthz(_: Request) -> Response:
@@ -92,8 +100,10 @@ async def healthz(_: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Answer whether the process can serve: its workers live and its database answers."""
-    gateway: Gateway = request.state.gateway
+    """Answer whether the process can serve: it is open, its workers live and its database answers."""
+    gateway: Gateway | None = request.state.gateway
+    if gateway is None:
+        return PlainTextResponse("the database is waited for\n", status_code=503)
     if not gateway.is_working:
         return PlainTextResponse("a worker has failed\n", status_code=503)
     try:
@@ -118,17 +128,18 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
 
 
 class OnlyLocalHosts:
-    """While the gateway is open: answers only to the names of the loopback interface, so that no page can reach it by
-    rebinding DNS. Where callers need a key, no name matters.
+    """While callers need no key: answers only to the names of the loopback interface, so that no page can reach the
+    gateway by rebinding DNS. Where callers need one, no name matters. Neither does it before the gateway is open: there
+    is nothing behind it then, and whoever looks after its health may use any name.
     """
 
-    def __init__(self, app: ASGIApp, *, is_open: Callable[[], bool]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._is_open = is_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is asked of a local host; refuse everything else with 421."""
-        if scope["type"] == "lifespan" or _host(scope["headers"]) in LOOPBACK_HOSTS or not self._is_open():
+        gateway: Gateway | None = scope["state"]["gateway"]
+        if gateway is None or not gateway.authenticator.is_open or _host(scope["headers"]) in LOOPBACK_HOSTS:
             await self._app(scope, receive, _with_security_headers(send))
         else:
             body = orjson.dumps(

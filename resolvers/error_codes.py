@@ -175,7 +175,7 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ),
     ErrorCode.UNAVAILABLE: Explanation(
         meaning="The gateway could not answer in time; whether a change was kept is not known yet.",
-        cause="The database did not answer before the deadline.",
+        cause="The database did not answer before the deadline, or the gateway has just started and waits for it.",
         remedy="Send it again after `retryAfterMs`, under the same idempotency key: it moves once at the most.",
         retry=Retry.LATER,
     ),

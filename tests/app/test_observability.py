@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -73,6 +74,20 @@ def test_an_operation_is_one_line_of_json() -> None:
         ("correlation_id", "abc-1"),
     ]
     assert current.is_told
+
+
+@pytest.mark.parametrize(("workers", "pid"), [(1, None), (2, os.getpid())])
+def test_a_line_names_its_process_where_there_are_many(
+    workers: int, pid: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given one process, then no line speaks of it; given many, then each does, whichever logger writes it."""
+    settings = Settings(log_format="json", workers=workers)
+    output = io.BytesIO()
+    RequestLines(settings, output).operation(RECORD)
+    configure_logging(settings)
+    logging.getLogger("stockgate.any").warning("something happened")
+    lines = [*written(output), json.loads(capsys.readouterr().err)]
+    assert [line.get("pid") for line in lines] == [pid, pid]
 
 
 @pytest.mark.parametrize(

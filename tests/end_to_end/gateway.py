@@ -51,6 +51,10 @@ class Gateway(ServerProcess):
         """Ask it to stop, without stopping the test's own tasks; return its exit code."""
         return await asyncio.to_thread(self.stop, deadline_seconds=STOP_SECONDS_MAX)
 
+    def exit_code(self) -> int | None:
+        """Return its exit code; None while it runs."""
+        return None if self._process is None else self._process.poll()
+
     def log(self) -> str:
         """Return all that it wrote."""
         return self.log_path.read_text(encoding="utf-8", errors="replace")

@@ -72,6 +72,7 @@ async def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
         ("PORT", "many", "write a whole number"),
         ("PORT", "65536", "write at most 65535"),
         ("BATCH_ROWS_MAX", "0", "write at least 1"),
+        ("WORKERS", "0", "write at least 1"),
         ("LOG_REQUESTS", "some", "write true or false"),
         (
             "DATABASE_URL",
@@ -97,6 +98,18 @@ async def test_an_unknown_setting_is_told(tmp_path: Path) -> None:
         "! STOCKGATE_XYZZY is no setting; the README lists them all. "
         "✗ STOCKGATE_ENVIRONMENT: write development or production."
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables"), [(["--workers", "2"], {}), ([], {"WORKERS": "2"}), (["--workers", "2", "--demo"], {})]
+)
+async def test_a_file_is_not_shared(tmp_path: Path, arguments: list[str], variables: dict[str, str]) -> None:
+    words = await refused(tmp_path / "none.sqlite3", *arguments, **variables)
+    assert words == (
+        "✗ a SQLite file is served by one process, and 2 were asked for; set STOCKGATE_DATABASE_URL to "
+        "postgresql+asyncpg://user:password@host/name, or leave --workers and STOCKGATE_WORKERS out."
+    )
+    assert not (tmp_path / "none.sqlite3").exists()
 
 
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """SIGTERM: streams are ended, what has begun is finished; the one rule: what was acknowledged is there afterwards."""
 
 import asyncio
+import json
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,6 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from app.bench.server_process import clean_environment, stockgate_command
+from app.server import ACCEPTED_SECONDS
 from app.settings import SQLITE_PREFIX
 from tests.end_to_end.client import Answer, Client, codes
 from tests.end_to_end.event_stream import open_event_stream
@@ -27,7 +30,18 @@ CLIENTS: Final = 12
 ACKNOWLEDGED_BEFORE: Final = 60
 DELIVERIES_MAX: Final = 10_000
 LOADED_SECONDS_MAX: Final = 20.0
+TOLD_SECONDS: Final = 3 * ACCEPTED_SECONDS
+"""By then a gateway that has closed its port has told its connections, too, and waits for what is on its way."""
 GOING_AWAY: Final = (1001, 1012)
+REQUEST: Final = (
+    b"POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 27\r\n\r\n"
+    b'{"query": "{ __typename }"}'
+)
+HANDSHAKE: Final = (
+    b"GET /graphql HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+    b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    b"sec-websocket-protocol: graphql-transport-ws\r\n\r\n"
+)
 ADJUST: Final = """
 mutation adjust($input: InventoryAdjustmentInput!) {
   inventoryAdjust(input: $input) { adjustment { id movements { delta balanceAfter } } userErrors { code } }
@@ -69,6 +83,67 @@ async def test_streams_end_when_the_gateway_stops(gateways: Gateways) -> None:
             assert await idle.closed() in GOING_AWAY
         assert (code, seconds < STOPPED_SECONDS_MAX) == (0, True)
         assert gateway.failures() == [], gateway.log()
+
+
+@pytest.mark.parametrize("has_asked_before", [False, True])
+async def test_a_request_on_its_way_when_the_stop_comes_is_answered(gateways: Gateways, has_asked_before: bool) -> None:
+    """Given a connection that is open when the gateway is told to stop, then a request that comes now is answered, and
+    the answer says that it is the last.
+    """
+    with gateways.new(f"on-its-way-{has_asked_before}").begin() as gateway:
+        async with connected(gateway) as (reader, writer):
+            if has_asked_before:
+                assert b"connection: close" not in await asked(reader, writer)
+            stopping = asyncio.create_task(gateway.end())
+            await closes(gateway)
+            answer = await asked(reader, writer)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            assert b"\r\nconnection: close\r\n" in answer
+            assert await reader.read() == b""
+        assert await stopping == 0
+
+
+async def test_a_socket_is_not_begun_when_the_stop_has_come(gateways: Gateways) -> None:
+    """Given a handshake that comes after the order to stop, then it is refused, so that the client tries another."""
+    with gateways.new("late-socket").begin() as gateway:
+        async with connected(gateway) as (reader, writer):
+            stopping = asyncio.create_task(gateway.end())
+            await closes(gateway)
+            writer.write(HANDSHAKE)
+            answer = await reader.read()
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert codes(json.loads(answer.partition(b"\r\n\r\n")[2])) == ["UNAVAILABLE"]
+        assert await stopping == 0
+
+
+@asynccontextmanager
+async def connected(gateway: Gateway) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A plain connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def closes(gateway: Gateway) -> None:
+    """Wait until the port takes no connections any more, and every connection has been told of the stop."""
+    async with asyncio.timeout(STOPPED_SECONDS_MAX):
+        with suppress(ConnectionRefusedError):
+            while True:
+                async with connected(gateway):
+                    await asyncio.sleep(0.005)
+    await asyncio.sleep(TOLD_SECONDS)
+
+
+async def asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """Send a request, and return the head of its answer, its body taken off."""
+    writer.write(REQUEST)
+    async with asyncio.timeout(STOPPED_SECONDS_MAX):
+        head = await reader.readuntil(b"\r\n\r\n")
+        (length,) = [line for line in head.split(b"\r\n") if line.startswith(b"content-length: ")]
+        await reader.readexactly(int(length.rpartition(b" ")[2]))
+    return head
 
 
 @dataclass(slots=True, kw_only=True)
