@@ -34,6 +34,7 @@ STATUSES: Mapping[ErrorCode, str] = {
     ErrorCode.CHANNEL_NOT_FOUND: OF_A_STREAM,
     ErrorCode.OVERLOADED: OF_THE_SERVICE,
     ErrorCode.UNAVAILABLE: f"{OF_THE_SERVICE}, and for all while a gateway that has started waits for its database",
+    ErrorCode.POSITION_NOT_REACHED: OF_A_FIELD,
     ErrorCode.POSITION_EXPIRED: OF_A_STREAM,
     ErrorCode.SUBSCRIBER_TOO_SLOW: OF_A_STREAM,
     ErrorCode.GATEWAY_STOPPING: OF_A_STREAM,

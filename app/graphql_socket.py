@@ -209,7 +209,7 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
             results = await self.schema.stream(
                 operation.query,
                 variable_values=operation.variables,
-                context_value=self.context,
+                context_value=self.context.of_new_operation(),
                 operation_name=operation.operation_name,
                 operation_extensions=cast(SocketOperation, operation).extensions,
             )

@@ -3,7 +3,8 @@ answer comes from one consistent snapshot.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from app.storage import accounts, catalogue, documents, ledger, reads
@@ -11,7 +12,7 @@ from app.storage.database import Database, TransientError
 from app.storage.statements import Row, Rows, Script, Statement, run
 from domain.account_records import Account, ApiKey
 from domain.adjustments import Adjustment
-from domain.ports import ItemFilter, LedgerRow, StockSnapshot, Unavailable
+from domain.ports import ANY, NEWEST, ItemFilter, LedgerRow, PositionNotReached, StockSnapshot, Unavailable
 from domain.records import Channel, Item, Listing, Location, Record, active
 from domain.text import free_text_problems, is_code
 
@@ -33,18 +34,26 @@ class DatabaseReads:
         self._database = database
         self._deadline_seconds = deadline_seconds
 
-    async def snapshots(self, keys: Sequence[tuple[str, str | None]]) -> list[StockSnapshot]:
+    @property
+    def has_replica(self) -> bool:
+        """Whether there is a copy that may be asked instead: there is none."""
+        return False
+
+    async def snapshots(self, keys: Sequence[tuple[str, str | None]], *, at_least: int = NEWEST) -> list[StockSnapshot]:
         """Return what availability is computed from, for each (SKU, channel code), in one statement."""
         # A text that cannot be a code names nothing; asked for as the empty text, it finds nothing.
         asked = [(sku if is_code(sku) else "", code if code is None or is_code(code) else "") for sku, code in keys]
-        rows = await self._rows(reads.stock_snapshots, keys=asked)
+        plain, placed = partial(run, reads.stock_snapshots, keys=asked), partial(reads.placed_snapshots, asked)
+        rows = await self._in_time(self._answer(plain, placed, at_least=at_least))
         return reads.snapshots_from(rows, list(keys))
 
-    async def items(self, skus: Sequence[str]) -> list[Item | None]:
+    async def items(self, skus: Sequence[str], *, at_least: int = NEWEST) -> list[Item | None]:
         """Return items by SKU; None for unknown and archived ones."""
-        return await self._records(catalogue.items_by_sku, "skus", skus, catalogue.item_from)
+        return await self._records(catalogue.items_by_sku, catalogue.item_from, at_least=at_least, skus=skus)
 
-    async def item_page(self, wanted: ItemFilter, *, after: str | None, limit: int) -> list[Item]:
+    async def item_page(
+        self, wanted: ItemFilter, *, after: str | None, limit: int, at_least: int = NEWEST
+    ) -> list[Item]:
         """Return items in order of their SKUs, after the given one."""
         if not _can_match(wanted):
             return []
@@ -52,6 +61,7 @@ class DatabaseReads:
         pattern = None if wanted.name_contains is None else f"%{_escaped(wanted.name_contains)}%"
         rows = await self._rows(
             reads.item_page(wanted),
+            at_least=at_least,
             lower=max(prefix, _storable(after)),
             upper=prefix + LAST_TEXT,
             after=_storable(after),
@@ -63,9 +73,9 @@ class DatabaseReads:
         )
         return [catalogue.item_from(row) for row in rows]
 
-    async def locations(self, codes: Sequence[str]) -> list[Location | None]:
+    async def locations(self, codes: Sequence[str], *, at_least: int = NEWEST) -> list[Location | None]:
         """Return locations by code; None for unknown and archived ones."""
-        return await self._records(catalogue.locations_by_code, "codes", codes, catalogue.location_from)
+        return await self._records(catalogue.locations_by_code, catalogue.location_from, at_least=at_least, codes=codes)
 
     async def locations_ever_used(self, codes: Sequence[str]) -> list[Location | None]:
         """Return locations by code, archived ones too; None for unknown ones."""
@@ -73,45 +83,55 @@ class DatabaseReads:
         found = {row[1]: catalogue.location_from(row) for row in rows}
         return [found.get(code) for code in codes]
 
-    async def location_page(self, *, after: str | None, limit: int) -> list[Location]:
+    async def location_page(self, *, after: str | None, limit: int, at_least: int = NEWEST) -> list[Location]:
         """Return locations in order of their codes, after the given one."""
-        rows = await self._rows(reads.location_page, after=_storable(after), limit=limit)
+        rows = await self._rows(reads.location_page, at_least=at_least, after=_storable(after), limit=limit)
         return [catalogue.location_from(row) for row in rows]
 
-    async def channels(self, codes: Sequence[str]) -> list[Channel | None]:
+    async def channels(self, codes: Sequence[str], *, at_least: int = NEWEST) -> list[Channel | None]:
         """Return channels by code; None for unknown and archived ones."""
-        return await self._records(catalogue.channels_by_code, "codes", codes, catalogue.channel_from)
+        return await self._records(catalogue.channels_by_code, catalogue.channel_from, at_least=at_least, codes=codes)
 
-    async def channel_page(self, *, after: str | None, limit: int) -> list[Channel]:
+    async def channel_page(self, *, after: str | None, limit: int, at_least: int = NEWEST) -> list[Channel]:
         """Return channels in order of their codes, after the given one."""
-        rows = await self._rows(reads.channel_page, after=_storable(after), limit=limit)
+        rows = await self._rows(reads.channel_page, at_least=at_least, after=_storable(after), limit=limit)
         return [catalogue.channel_from(row) for row in rows]
 
-    async def channels_served(self, location_codes: Sequence[str]) -> list[tuple[Channel, ...]]:
+    async def channels_served(
+        self, location_codes: Sequence[str], *, at_least: int = NEWEST
+    ) -> list[tuple[Channel, ...]]:
         """Return the channels that each location serves, in order of their codes."""
-        rows = await self._rows(catalogue.channels_by_location, codes=_codes(location_codes))
+        rows = await self._rows(catalogue.channels_by_location, at_least=at_least, codes=_codes(location_codes))
         found = _grouped(((row[0], catalogue.channel_from(row[1:])) for row in rows), order=lambda one: one.code)
         return [found.get(code, ()) for code in location_codes]
 
-    async def listings(self, skus: Sequence[str]) -> list[tuple[Listing, ...]]:
+    async def listings(self, skus: Sequence[str], *, at_least: int = NEWEST) -> list[tuple[Listing, ...]]:
         """Return each item's listings on channels in use, in order of channel codes."""
-        rows = await self._rows(catalogue.listings_by_sku, skus=_codes(skus))
+        rows = await self._rows(catalogue.listings_by_sku, at_least=at_least, skus=_codes(skus))
         found = _grouped(((row[0], catalogue.listing_from(row)) for row in rows), order=lambda one: one.channel)
         return [found.get(sku, ()) for sku in skus]
 
     async def adjustments(self, ids: Sequence[str]) -> list[Adjustment | None]:
         """Return adjustments by id, whoever made them."""
-        found = await self._read(lambda: ledger.load_adjustments(_codes(ids)))
+        found = await self._in_time(self._database.read(lambda: ledger.load_adjustments(_codes(ids))))
         return [found.get(one) for one in ids]
 
     async def adjustment_by_key(self, idempotency_key: str, *, account: str) -> Adjustment | None:
         """Return the adjustment that an account made under a key."""
         if not (is_code(idempotency_key) and is_code(account)):  # what a key may be is what a code may be
             return None
-        return await self._read(lambda: ledger.load_adjustment_by_key(idempotency_key, account=account))
+        return await self._in_time(
+            self._database.read(lambda: ledger.load_adjustment_by_key(idempotency_key, account=account))
+        )
 
     async def movement_page(
-        self, *, sku: str | None, locations: Sequence[str] | None, before: int | None, limit: int
+        self,
+        *,
+        sku: str | None,
+        locations: Sequence[str] | None,
+        before: int | None,
+        limit: int,
+        at_least: int = NEWEST,
     ) -> list[LedgerRow]:
         """Return ledger rows, newest first, older than the row `before`; None stands for all locations."""
         if sku is not None and not is_code(sku):
@@ -119,7 +139,7 @@ class DatabaseReads:
         which = reads.movement_page(of_item=sku is not None, at_locations=locations is not None)
         older_than = FIRST_ROW_BEFORE if before is None else max(0, min(before, FIRST_ROW_BEFORE))
         codes = _codes(locations or ())
-        rows = await self._rows(which, sku=sku, locations=codes, before=older_than, limit=limit)
+        rows = await self._rows(which, at_least=at_least, sku=sku, locations=codes, before=older_than, limit=limit)
         return [reads.ledger_row_from(row) for row in rows]
 
     async def position(self) -> int:
@@ -172,9 +192,10 @@ class DatabaseReads:
         return [row[0] for row in rows]
 
     async def _records(
-        self, which: Statement, parameter: str, codes: Sequence[str], record_from: Callable[[Row], Record]
+        self, which: Statement, record_from: Callable[[Row], Record], *, at_least: int, **named: Sequence[str]
     ) -> list[Record | None]:
-        rows = await self._rows(which, **{parameter: _codes(codes)})
+        ((parameter, codes),) = named.items()
+        rows = await self._rows(which, at_least=at_least, **{parameter: _codes(codes)})
         found = {row[1]: active(record_from(row)) for row in rows}
         return [found.get(code) for code in codes]
 
@@ -184,13 +205,24 @@ class DatabaseReads:
         found = {row[0]: row[1] for row in rows}
         return [found.get(key) for key in keys]
 
-    async def _rows(self, which: Statement, **parameters: object) -> Rows:
-        return await self._read(lambda: run(which, **parameters), is_single_statement=True)
+    async def _rows(self, which: Statement, *, at_least: int = NEWEST, **parameters: object) -> Rows:
+        plain, placed = partial(run, which, **parameters), partial(reads.placed, which, **parameters)
+        return await self._in_time(self._answer(plain, placed, at_least=at_least))
 
-    async def _read(self, script: Callable[[], Script[Result]], *, is_single_statement: bool = False) -> Result:
+    async def _answer(
+        self, plain: Callable[[], Script[Rows]], placed: Callable[[], Script[tuple[int, Rows]]], *, at_least: int
+    ) -> Rows:
+        if not ANY < at_least < NEWEST:
+            return await self._database.read(plain, is_single_statement=True)
+        position, rows = await self._database.read(placed, is_single_statement=True)
+        if position < at_least:
+            raise PositionNotReached(head=position)
+        return rows
+
+    async def _in_time(self, answer: Awaitable[Result]) -> Result:
         try:
             async with asyncio.timeout(self._deadline_seconds):
-                return await self._database.read(script, is_single_statement=is_single_statement)
+                return await answer
         except (TransientError, TimeoutError) as error:
             raise Unavailable("The database does not answer now; ask again.", retry_after_ms=RETRY_AFTER_MS) from error
 

@@ -5,7 +5,7 @@ values, refusals of the infrastructure are these exceptions.
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from domain.account_records import Account, ApiKey
 from domain.adjustments import Adjustment, AdjustmentReason
@@ -15,6 +15,11 @@ from domain.levels import InventoryBucket, StockLevel
 from domain.principals import Principal
 from domain.records import Channel, Item, Listing, Location
 from domain.rejections import Refused
+
+ANY: Final = 0
+"""The least position of an answer that may be as old as answers may be at the most."""
+NEWEST: Final = 2**63
+"""The least position of an answer that is to come from where the truth is kept; beyond all that can be named."""
 
 
 class InfrastructureError(Exception):
@@ -45,6 +50,14 @@ class Stopping(Unavailable):
 
 class PositionExpired(Exception):
     """The events after this position are no longer kept; a new snapshot is needed."""
+
+
+class PositionNotReached(Exception):
+    """Nothing has happened yet at the position that an answer was to have reached; `head` is the newest there is."""
+
+    def __init__(self, *, head: int) -> None:
+        super().__init__(head)
+        self.head = head
 
 
 class SubscriberTooSlow(Exception):
@@ -174,21 +187,33 @@ class Ledger(Protocol):
 
 
 class Reads(Protocol):
-    """Answers questions from one consistent snapshot each. All raise Unavailable when the database does not answer."""
+    """Answers questions from one consistent snapshot each. All raise Unavailable when the database does not answer.
 
-    async def snapshots(self, keys: Sequence[tuple[str, str | None]]) -> list[StockSnapshot]:
+    `at_least` is the position that an answer has to have reached. One that is asked for less than NEWEST may come from
+    a copy of the database that lags a little; one that names a position that there is not yet raises
+    PositionNotReached.
+    """
+
+    @property
+    def has_replica(self) -> bool:
+        """Whether there is such a copy; without one, ANY and NEWEST come to the same."""
+        ...
+
+    async def snapshots(self, keys: Sequence[tuple[str, str | None]], *, at_least: int = NEWEST) -> list[StockSnapshot]:
         """Return what availability is computed from, for each (SKU, channel code), in one statement."""
         ...
 
-    async def items(self, skus: Sequence[str]) -> list[Item | None]:
+    async def items(self, skus: Sequence[str], *, at_least: int = NEWEST) -> list[Item | None]:
         """Return items by SKU; None for unknown and archived ones."""
         ...
 
-    async def item_page(self, wanted: ItemFilter, *, after: str | None, limit: int) -> list[Item]:
+    async def item_page(
+        self, wanted: ItemFilter, *, after: str | None, limit: int, at_least: int = NEWEST
+    ) -> list[Item]:
         """Return items in order of their SKUs, after the given one."""
         ...
 
-    async def locations(self, codes: Sequence[str]) -> list[Location | None]:
+    async def locations(self, codes: Sequence[str], *, at_least: int = NEWEST) -> list[Location | None]:
         """Return locations by code; None for unknown and archived ones."""
         ...
 
@@ -196,23 +221,25 @@ class Reads(Protocol):
         """Return locations by code, archived ones too: the ledger names them for ever. None for unknown ones."""
         ...
 
-    async def location_page(self, *, after: str | None, limit: int) -> list[Location]:
+    async def location_page(self, *, after: str | None, limit: int, at_least: int = NEWEST) -> list[Location]:
         """Return locations in order of their codes, after the given one."""
         ...
 
-    async def channels(self, codes: Sequence[str]) -> list[Channel | None]:
+    async def channels(self, codes: Sequence[str], *, at_least: int = NEWEST) -> list[Channel | None]:
         """Return channels by code; None for unknown and archived ones."""
         ...
 
-    async def channel_page(self, *, after: str | None, limit: int) -> list[Channel]:
+    async def channel_page(self, *, after: str | None, limit: int, at_least: int = NEWEST) -> list[Channel]:
         """Return channels in order of their codes, after the given one."""
         ...
 
-    async def channels_served(self, location_codes: Sequence[str]) -> list[tuple[Channel, ...]]:
+    async def channels_served(
+        self, location_codes: Sequence[str], *, at_least: int = NEWEST
+    ) -> list[tuple[Channel, ...]]:
         """Return the channels that each location serves, in order of their codes."""
         ...
 
-    async def listings(self, skus: Sequence[str]) -> list[tuple[Listing, ...]]:
+    async def listings(self, skus: Sequence[str], *, at_least: int = NEWEST) -> list[tuple[Listing, ...]]:
         """Return each item's listings on channels in use, in order of channel codes."""
         ...
 
@@ -225,7 +252,13 @@ class Reads(Protocol):
         ...
 
     async def movement_page(
-        self, *, sku: str | None, locations: Sequence[str] | None, before: int | None, limit: int
+        self,
+        *,
+        sku: str | None,
+        locations: Sequence[str] | None,
+        before: int | None,
+        limit: int,
+        at_least: int = NEWEST,
     ) -> list[LedgerRow]:
         """Return ledger rows, newest first, older than the row `before`; None stands for all locations."""
         ...

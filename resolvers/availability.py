@@ -1,6 +1,5 @@
 """Availability: what may be sold, and where it lies; one loader call a SKU, one statement for all of them."""
 
-import asyncio
 from datetime import datetime
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from resolvers import node_ids
 from resolvers.context import Info
 from resolvers.enums import AvailabilityStatus
 from resolvers.errors import bad_input
+from resolvers.freshness import MinPosition, require, required_position
 from resolvers.places import Location, present_location
 from resolvers.stock import StockLevel, present_level
 from resolvers.visibility import answered_channel, is_allowed, visible_locations
@@ -46,7 +46,10 @@ class Availability:
         "channel's least and most to show."
     )
     status: AvailabilityStatus = strawberry.field(description="What a storefront may tell its shopper.")
-    as_of: datetime = strawberry.field(description="When the answer was true, by the database's clock.")
+    as_of: datetime = strawberry.field(
+        description="When the answer was read, by the database's clock. Where the gateway reads from a replica, what "
+        "it says may be a little older; `position` is exact."
+    )
     position: str = strawberry.field(
         description="The place in the order of all events at which the answer is true; subscribe after it to miss "
         "nothing."
@@ -130,10 +133,12 @@ class AvailabilityQueries:
         skus: Skus,
         channel_id: ChannelArgument = None,
         location_ids: LocationsArgument = None,
+        min_position: MinPosition = None,
     ) -> list[Availability | None] | None:
         """Return availability, SKU by SKU."""
         if not 1 <= len(skus) <= SKUS_MAX:
             raise bad_input(f"`skus` names {len(skus)} items; name 1 to {SKUS_MAX}.")
+        require(info, min_position)
         return await load_availability(info, skus, channel_id, location_ids)
 
 
@@ -144,8 +149,9 @@ async def load_availability(
     channel = answered_channel(info, channel_code(channel_id))
     locations = visible_locations(info, location_codes(location_ids))
     shows_levels = is_allowed(info, Permission.READ_STOCK)
-    loader = info.context.services.loaders.snapshots
-    snapshots = await asyncio.gather(*(loader.load((sku, channel)) for sku in skus))
+    snapshots = await info.context.services.loaders.snapshots.load_many(
+        [(sku, channel) for sku in skus], at_least=required_position(info)
+    )
     return [
         present_availability(one, channel=channel, locations=locations, shows_levels=shows_levels) for one in snapshots
     ]

@@ -12,6 +12,7 @@ from domain.ports import ItemFilter, LevelAtLocation, StockSnapshot
 from resolvers import node_ids
 from resolvers.context import Info
 from resolvers.errors import bad_input
+from resolvers.freshness import MinPosition, require, required_position
 from resolvers.inputs import compiled_input
 from resolvers.listings import ChannelSyncStatus, load_sync_status
 from resolvers.pagination import PAGE_SIZE_MAX, After, Connection, First, checked_page_size, key_from_cursor, page_of
@@ -56,8 +57,12 @@ class InventoryItem(Node):
     )
     async def total_available_quantity(self, info: Info) -> int:
         """Sum up what is available."""
-        snapshot = await info.context.services.loaders.snapshots.load((self.sku, None))
+        snapshot = await self._snapshot(info)
         return total_available(one.level.available for one in self._visible(info, snapshot))
+
+    async def _snapshot(self, info: Info) -> StockSnapshot:
+        loader = info.context.services.loaders.snapshots
+        return await loader.load((self.sku, None), at_least=required_position(info))
 
     def _visible(self, info: Info, snapshot: StockSnapshot) -> list[LevelAtLocation]:
         seen = scope_of(info)
@@ -69,7 +74,7 @@ class InventoryItem(Node):
     )
     async def position(self, info: Info) -> str:
         """Return the position of the snapshot that the levels come from."""
-        return str((await info.context.services.loaders.snapshots.load((self.sku, None))).position)
+        return str((await self._snapshot(info)).position)
 
     @strawberry.field(
         description="The item's stock levels, one a location that stocks it, in order of their codes; empty for "
@@ -77,7 +82,7 @@ class InventoryItem(Node):
     )
     async def levels(self, info: Info) -> list[StockLevel]:
         """Load the item's levels."""
-        snapshot = await info.context.services.loaders.snapshots.load((self.sku, None))
+        snapshot = await self._snapshot(info)
         if not is_allowed(info, Permission.READ_STOCK):
             return []
         return [present_level(one.level, one.location) for one in self._visible(info, snapshot)]
@@ -125,7 +130,7 @@ def present_item(item: records.Item) -> InventoryItem:
 
 async def load_item(info: Info, sku: str) -> InventoryItem | None:
     """Return the item with this SKU; None when there is none in use."""
-    found = await info.context.services.loaders.items.load(sku)
+    found = await info.context.services.loaders.items.load(sku, at_least=required_position(info))
     return None if found is None else present_item(found)
 
 
@@ -139,10 +144,12 @@ class ItemQueries:
         info: Info,
         id: Annotated[strawberry.ID | None, strawberry.argument(description="The item's global id.")] = None,
         sku: Annotated[str | None, strawberry.argument(description="The item's SKU.")] = None,
+        min_position: MinPosition = None,
     ) -> InventoryItem | None:
         """Return an item; exactly one of the arguments says which."""
         if (id is None) == (sku is None):
             raise bad_input("Give either `id` or `sku`.")
+        require(info, min_position)
         return await load_item(info, sku or node_ids.code_from(id or "", type_name=node_ids.ITEM))
 
     @strawberry.field(description="Items in order of their SKUs.")
@@ -154,13 +161,17 @@ class ItemQueries:
         filter: Annotated[
             InventoryItemFilter | None, strawberry.argument(description="Which items; null lists all in use.")
         ] = None,
+        min_position: MinPosition = None,
     ) -> Connection[InventoryItem]:
         """Return a page of items."""
+        require(info, min_position)
         size = checked_page_size(first)
         wanted, begin = _domain_filter(filter or InventoryItemFilter()), key_from_cursor(after)
         if wanted.stocked_at is not None and not scope_of(info).sees_location(wanted.stocked_at):
             return page_of([], first=size, after=after, present=present_item, key=lambda one: one.sku)
-        rows = await info.context.services.reads.item_page(wanted, after=begin, limit=size + 1)
+        rows = await info.context.services.reads.item_page(
+            wanted, after=begin, limit=size + 1, at_least=required_position(info)
+        )
         return page_of(rows, first=size, after=after, present=present_item, key=lambda one: one.sku)
 
 

@@ -28,6 +28,7 @@ from resolvers.catalogue import InventoryItem, load_item
 from resolvers.context import Info
 from resolvers.enums import ErrorPolicy, LocationKind, RejectionCode
 from resolvers.errors import UserError, user_errors
+from resolvers.freshness import CataloguePayload, newest_of
 from resolvers.inputs import compiled_input
 from resolvers.listings import (
     ListingUpsertBulkPayload,
@@ -126,7 +127,7 @@ class ChannelArchiveInput:
 
 
 @strawberry.type(description="What became of a change of an item.")
-class ItemPayload:
+class ItemPayload(CataloguePayload):
     """The result of one item."""
 
     inventory_item: InventoryItem | None = strawberry.field(
@@ -136,7 +137,7 @@ class ItemPayload:
 
 
 @strawberry.type(description="What became of a bulk change of items.")
-class ItemUpsertBulkPayload:
+class ItemUpsertBulkPayload(CataloguePayload):
     """The results of all items."""
 
     results: list[ItemPayload] = strawberry.field(description="One result an entry, in the order of the input.")
@@ -144,7 +145,7 @@ class ItemUpsertBulkPayload:
 
 
 @strawberry.type(description="What became of a change of a location.")
-class LocationPayload:
+class LocationPayload(CataloguePayload):
     """The result of one location."""
 
     location: Location | None = strawberry.field(
@@ -154,7 +155,7 @@ class LocationPayload:
 
 
 @strawberry.type(description="What became of a change of a channel.")
-class ChannelPayload:
+class ChannelPayload(CataloguePayload):
     """The result of one channel."""
 
     channel: Channel | None = strawberry.field(
@@ -189,7 +190,7 @@ class CatalogueMutations:
         """Upsert many items."""
         refused = bulk_refusal(len(inputs))
         if refused is not None:
-            return ItemUpsertBulkPayload(results=[], user_errors=user_errors(refused, prefix=()))
+            return ItemUpsertBulkPayload(known_position=None, results=[], user_errors=user_errors(refused, prefix=()))
         outcomes = await execute_bulk(info, [_item_upsert(one) for one in inputs], error_policy)
         results = await asyncio.gather(
             *(
@@ -197,7 +198,7 @@ class CatalogueMutations:
                 for index, (one, outcome) in enumerate(zip(inputs, outcomes, strict=True))
             )
         )
-        return ItemUpsertBulkPayload(results=results, user_errors=[])
+        return ItemUpsertBulkPayload(known_position=newest_of(outcomes), results=results, user_errors=[])
 
     @strawberry.mutation(description="Take an item that is stocked nowhere out of the catalogue.")
     async def item_archive(
@@ -260,7 +261,9 @@ class CatalogueMutations:
         """Upsert many listings."""
         refused = bulk_refusal(len(inputs))
         if refused is not None:
-            return ListingUpsertBulkPayload(results=[], user_errors=user_errors(refused, prefix=()))
+            return ListingUpsertBulkPayload(
+                known_position=None, results=[], user_errors=user_errors(refused, prefix=())
+            )
         commands = [_listing_upsert(one) for one in inputs]
         outcomes = await execute_bulk(info, commands, error_policy)
         results = await asyncio.gather(
@@ -269,7 +272,7 @@ class CatalogueMutations:
                 for index, (command, outcome) in enumerate(zip(commands, outcomes, strict=True))
             )
         )
-        return ListingUpsertBulkPayload(results=results, user_errors=[])
+        return ListingUpsertBulkPayload(known_position=newest_of(outcomes), results=results, user_errors=[])
 
 
 def bulk_refusal(entries: int) -> Refused | None:
@@ -334,20 +337,24 @@ def _listing_upsert(wanted: ListingUpsertInput) -> ListingUpsert:
 
 async def _item_payload(info: Info, sku: str, outcome: Outcome, prefix: FieldPath) -> ItemPayload:
     if isinstance(outcome, Refused):
-        return ItemPayload(inventory_item=None, user_errors=user_errors(outcome, prefix=prefix))
-    return ItemPayload(inventory_item=await load_item(info, sku), user_errors=[])
+        errors = user_errors(outcome, prefix=prefix)
+        return ItemPayload(known_position=outcome.position, inventory_item=None, user_errors=errors)
+    item = await load_item(info, sku)
+    return ItemPayload(known_position=outcome.position, inventory_item=item, user_errors=[])
 
 
 async def _location_payload(info: Info, code: str, outcome: Outcome) -> LocationPayload:
     if isinstance(outcome, Refused):
-        return LocationPayload(location=None, user_errors=user_errors(outcome))
-    return LocationPayload(location=await load_location(info, code), user_errors=[])
+        return LocationPayload(known_position=outcome.position, location=None, user_errors=user_errors(outcome))
+    location = await load_location(info, code)
+    return LocationPayload(known_position=outcome.position, location=location, user_errors=[])
 
 
 async def _channel_payload(info: Info, code: str, outcome: Outcome) -> ChannelPayload:
     if isinstance(outcome, Refused):
-        return ChannelPayload(channel=None, user_errors=user_errors(outcome))
-    return ChannelPayload(channel=await load_channel(info, code), user_errors=[])
+        return ChannelPayload(known_position=outcome.position, channel=None, user_errors=user_errors(outcome))
+    channel = await load_channel(info, code)
+    return ChannelPayload(known_position=outcome.position, channel=channel, user_errors=[])
 
 
 async def _listing_result(

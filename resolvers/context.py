@@ -1,7 +1,7 @@
 """What a resolver is given: the services of the process and who asks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import strawberry
 
@@ -34,12 +34,20 @@ class Services:
 
 @dataclass(slots=True, kw_only=True)
 class RequestContext:
-    """One request, or one WebSocket connection with all its operations."""
+    """One operation, and who asks. `min_positions` are what its root fields ask to have been reached, by their names.
+
+    A WebSocket has one that each of its operations takes a copy of.
+    """
 
     services: Services
     principal: Principal
     correlation_id: str
     connection_params: dict[str, object] | None = None
+    min_positions: dict[str | int, int] = field(default_factory=dict)
+
+    def of_new_operation(self) -> "RequestContext":
+        """Return the context of one more operation of the same caller."""
+        return replace(self, min_positions={})
 
 
 Info = strawberry.Info[RequestContext, None]

@@ -37,6 +37,7 @@ class ErrorCode(StrEnum):
     CHANNEL_NOT_FOUND = "CHANNEL_NOT_FOUND"
     OVERLOADED = "OVERLOADED"
     UNAVAILABLE = "UNAVAILABLE"
+    POSITION_NOT_REACHED = "POSITION_NOT_REACHED"
     POSITION_EXPIRED = "POSITION_EXPIRED"
     SUBSCRIBER_TOO_SLOW = "SUBSCRIBER_TOO_SLOW"
     GATEWAY_STOPPING = "GATEWAY_STOPPING"
@@ -178,6 +179,13 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
         cause="The database did not answer before the deadline, or the gateway has just started and waits for it.",
         remedy="Send it again after `retryAfterMs`, under the same idempotency key: it moves once at the most.",
         retry=Retry.LATER,
+    ),
+    ErrorCode.POSITION_NOT_REACHED: Explanation(
+        meaning="Nothing has happened yet at the position that `minPosition` names.",
+        cause="The position is not of this gateway, or the database was put back to an earlier state, by a backup or "
+        "by a standby that had not received the latest changes.",
+        remedy="Name a position that this gateway has answered, or leave `minPosition` out and go on from the position "
+        "of that answer; send changes again that may be lost, under the same idempotency keys.",
     ),
     ErrorCode.POSITION_EXPIRED: Explanation(
         meaning="The events after this position are no longer kept.",

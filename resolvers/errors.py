@@ -10,7 +10,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult as StrawberryResult
 
-from domain.ports import InfrastructureError, PositionExpired, SubscriberTooSlow
+from domain.ports import InfrastructureError, PositionExpired, PositionNotReached, SubscriberTooSlow
 from domain.rejections import FieldPath, Refused
 from resolvers.enums import RejectionCode
 from resolvers.error_codes import ErrorCode
@@ -104,6 +104,9 @@ def presented(error: GraphQLError, *, request_code: ErrorCode, correlation_id: s
     if isinstance(cause, PositionExpired):
         message = "The events after this position are no longer kept; take a new snapshot and resume from its position."
         return _typed(error, message, code=ErrorCode.POSITION_EXPIRED)
+    if isinstance(cause, PositionNotReached):
+        message = f"There is no such position yet; the newest is {cause.head}. Name one that this gateway answered."
+        return _typed(error, message, code=ErrorCode.POSITION_NOT_REACHED)
     if isinstance(cause, SubscriberTooSlow):
         message = "The subscriber fell too far behind; resume after the given position."
         return _typed(error, message, code=ErrorCode.SUBSCRIBER_TOO_SLOW, position=str(cause.position))

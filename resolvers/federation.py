@@ -28,6 +28,7 @@ from resolvers.availability import Availability, ChannelArgument, LocationsArgum
 from resolvers.catalogue import InventoryItem, load_item
 from resolvers.context import Info
 from resolvers.errors import bad_input
+from resolvers.freshness import MinPosition, require
 
 REPRESENTATIONS_MAX = 250
 SUBGRAPH_LINK = """\
@@ -63,14 +64,20 @@ class ProductVariant:
 
     @strawberry.field(description="What may be sold of the variant; null when no such item is stocked.")
     async def availability(
-        self, info: Info, channel_id: ChannelArgument = None, location_ids: LocationsArgument = None
+        self,
+        info: Info,
+        channel_id: ChannelArgument = None,
+        location_ids: LocationsArgument = None,
+        min_position: MinPosition = None,
     ) -> Availability | None:
         """Load availability; all variants of a request share one statement."""
+        require(info, min_position)
         return (await load_availability(info, [self.sku], channel_id, location_ids))[0]
 
     @strawberry.field(description="The item of the variant's SKU; null when there is none in use.")
-    async def inventory_item(self, info: Info) -> InventoryItem | None:
+    async def inventory_item(self, info: Info, min_position: MinPosition = None) -> InventoryItem | None:
         """Load the item."""
+        require(info, min_position)
         return await load_item(info, self.sku)
 
 

@@ -10,6 +10,7 @@ from resolvers import node_ids
 from resolvers.context import Info
 from resolvers.enums import SyncState
 from resolvers.errors import UserError
+from resolvers.freshness import CataloguePayload, required_position
 from resolvers.inputs import compiled_input
 from resolvers.places import EitherId, Node
 from resolvers.visibility import is_allowed, scope_of
@@ -71,7 +72,7 @@ class ListingUpsertResult:
 
 
 @strawberry.type(description="What became of a bulk request.")
-class ListingUpsertBulkPayload:
+class ListingUpsertBulkPayload(CataloguePayload):
     """The results of all entries."""
 
     results: list[ListingUpsertResult] = strawberry.field(description="One result an entry, in the order of the input.")
@@ -100,7 +101,8 @@ async def load_sync_status(info: Info, sku: str, *, idempotency_key: str | None 
     if not is_allowed(info, Permission.READ_LISTINGS):
         return []
     seen = scope_of(info)
-    listings = [one for one in await info.context.services.loaders.listings.load(sku) if seen.sees_channel(one.channel)]
+    found = await info.context.services.loaders.listings.load(sku, at_least=required_position(info))
+    listings = [one for one in found if seen.sees_channel(one.channel)]
     return [suspended_status(listing, idempotency_key=idempotency_key) for listing in listings]
 
 
@@ -120,5 +122,5 @@ async def load_listing(info: Info, key: str) -> Listing | None:
     parts = node_ids.pair_from(key)
     if parts is None or not scope_of(info).sees_channel(parts[1]):
         return None
-    listings = await info.context.services.loaders.listings.load(parts[0])
+    listings = await info.context.services.loaders.listings.load(parts[0], at_least=required_position(info))
     return next((present_listing(one) for one in listings if one.channel == parts[1]), None)

@@ -9,6 +9,7 @@ from domain import records
 from resolvers import node_ids
 from resolvers.context import Info
 from resolvers.enums import LocationKind
+from resolvers.freshness import MinPosition, require, required_position
 from resolvers.pagination import (
     After,
     Connection,
@@ -52,7 +53,7 @@ class Location(Node):
     @strawberry.field(description="The channels whose orders this location serves, in order of their codes.")
     async def channels(self, info: Info) -> list[Channel]:
         """Load the channels that the location serves."""
-        served = await info.context.services.loaders.channels_served.load(self.code)
+        served = await info.context.services.loaders.channels_served.load(self.code, at_least=required_position(info))
         seen = info.context.principal.scope
         return [present_channel(channel) for channel in served if seen.sees_channel(channel.code)]
 
@@ -85,7 +86,7 @@ async def load_location(info: Info, code: str) -> Location | None:
     """Return the location with this code; None when there is none in use, or none that the caller may see."""
     if not info.context.principal.scope.sees_location(code):
         return None
-    found = await info.context.services.loaders.locations.load(code)
+    found = await info.context.services.loaders.locations.load(code, at_least=required_position(info))
     return None if found is None else present_location(found)
 
 
@@ -93,7 +94,7 @@ async def load_channel(info: Info, code: str) -> Channel | None:
     """Return the channel with this code; None when there is none in use, or none that the caller may see."""
     if not info.context.principal.scope.sees_channel(code):
         return None
-    found = await info.context.services.loaders.channels.load(code)
+    found = await info.context.services.loaders.channels.load(code, at_least=required_position(info))
     return None if found is None else present_channel(found)
 
 
@@ -105,33 +106,43 @@ class PlaceQueries:
     """Questions about locations and channels."""
 
     @strawberry.field(description="One location; null when there is none.")
-    async def location(self, info: Info, id: EitherId) -> Location | None:
+    async def location(self, info: Info, id: EitherId, min_position: MinPosition = None) -> Location | None:
         """Return a location by global id or code."""
+        require(info, min_position)
         return await load_location(info, node_ids.code_from(id, type_name=node_ids.LOCATION))
 
     @strawberry.field(description="All locations in use, in order of their codes.")
-    async def locations(self, info: Info, first: First = 50, after: After = None) -> Connection[Location]:
+    async def locations(
+        self, info: Info, first: First = 50, after: After = None, min_position: MinPosition = None
+    ) -> Connection[Location]:
         """Return a page of locations."""
-        size = checked_page_size(first)
+        require(info, min_position)
+        size, at_least = checked_page_size(first), required_position(info)
         reads, seen, begin = info.context.services.reads, info.context.principal.scope.locations, key_from_cursor(after)
         if seen is None:
-            rows = await reads.location_page(after=begin, limit=size + 1)
+            rows = await reads.location_page(after=begin, limit=size + 1, at_least=at_least)
         else:
-            rows = page_within(await reads.locations(codes_behind(seen, begin)), limit=size + 1)
+            found = await reads.locations(codes_behind(seen, begin), at_least=at_least)
+            rows = page_within(found, limit=size + 1)
         return page_of(rows, first=size, after=after, present=present_location, key=lambda one: one.code)
 
     @strawberry.field(description="One channel; null when there is none.")
-    async def channel(self, info: Info, id: EitherId) -> Channel | None:
+    async def channel(self, info: Info, id: EitherId, min_position: MinPosition = None) -> Channel | None:
         """Return a channel by global id or code."""
+        require(info, min_position)
         return await load_channel(info, node_ids.code_from(id, type_name=node_ids.CHANNEL))
 
     @strawberry.field(description="All channels in use, in order of their codes.")
-    async def channels(self, info: Info, first: First = 50, after: After = None) -> Connection[Channel]:
+    async def channels(
+        self, info: Info, first: First = 50, after: After = None, min_position: MinPosition = None
+    ) -> Connection[Channel]:
         """Return a page of channels."""
-        size = checked_page_size(first)
+        require(info, min_position)
+        size, at_least = checked_page_size(first), required_position(info)
         reads, seen, begin = info.context.services.reads, info.context.principal.scope.channels, key_from_cursor(after)
         if seen is None:
-            rows = await reads.channel_page(after=begin, limit=size + 1)
+            rows = await reads.channel_page(after=begin, limit=size + 1, at_least=at_least)
         else:
-            rows = page_within(await reads.channels(codes_behind(seen, begin)), limit=size + 1)
+            found = await reads.channels(codes_behind(seen, begin), at_least=at_least)
+            rows = page_within(found, limit=size + 1)
         return page_of(rows, first=size, after=after, present=present_channel, key=lambda one: one.code)

@@ -20,6 +20,7 @@ from resolvers.errors import ErrorPresentation
 from resolvers.execution import CachedDocuments, DocumentCache, Gate, HidesSuggestions
 from resolvers.federation import FederationQueries, ProductVariant, federation_config, subgraph_sdl
 from resolvers.files import FileMutations
+from resolvers.freshness import MinPosition, require
 from resolvers.listings import Listing, load_listing
 from resolvers.permissions import PermissionGate, may_see_node
 from resolvers.persisted import PersistedDocuments, Trust
@@ -51,8 +52,10 @@ class Query(AvailabilityQueries, ItemQueries, PlaceQueries, LedgerQueries, Accou
         self,
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="A global id, as it was answered.")],
+        min_position: MinPosition = None,
     ) -> Node | None:
         """Return any node by its global id."""
+        require(info, min_position)
         decoded = decode_node_id(id)
         if decoded is None:
             return None

@@ -16,6 +16,7 @@ from resolvers import node_ids
 from resolvers.context import Info
 from resolvers.enums import AdjustmentReason, InventoryBucket
 from resolvers.errors import bad_input
+from resolvers.freshness import MinPosition, require, required_position
 from resolvers.pagination import After, Connection, First, checked_page_size, key_from_cursor, page_of, whole_number
 from resolvers.places import EitherId, Location, Node, present_location
 from resolvers.visibility import is_allowed, scope_of, visible_locations
@@ -203,7 +204,7 @@ async def load_level(info: Info, key: str) -> StockLevel | None:
     parts = node_ids.pair_from(key)
     if parts is None or not scope_of(info).sees_location(parts[1]):
         return None
-    snapshot = await info.context.services.loaders.snapshots.load((parts[0], None))
+    snapshot = await info.context.services.loaders.snapshots.load((parts[0], None), at_least=required_position(info))
     found = next((one for one in snapshot.levels if one.location.code == parts[1]), None)
     return None if found is None else present_level(found.level, found.location)
 
@@ -252,8 +253,10 @@ class LedgerQueries:
         ] = None,
         first: First = 50,
         after: After = None,
+        min_position: MinPosition = None,
     ) -> Connection[StockMovement]:
         """Return a page of the ledger."""
+        require(info, min_position)
         size = checked_page_size(first)
         cursor = key_from_cursor(after)
         before = None if cursor is None else whole_number(cursor)
@@ -266,6 +269,7 @@ class LedgerQueries:
             locations=None if places is None else sorted(places),
             before=before,
             limit=size + 1,
+            at_least=required_position(info),
         )
         return page_of(rows, first=size, after=after, present=present_ledger_row, key=lambda row: str(row.row_id))
 

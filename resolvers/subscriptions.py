@@ -17,7 +17,7 @@ from resolvers.availability_stream import AvailabilityStream, AvailableNow, chan
 from resolvers.context import Info
 from resolvers.enums import AdjustmentReason, AvailabilityStatus
 from resolvers.errors import bad_input
-from resolvers.pagination import whole_number
+from resolvers.freshness import position_from
 from resolvers.stock import InventoryAdjustment, StockLevel, present_adjustment, present_levels
 from resolvers.visibility import UNKNOWN_CHANNEL, answered_channel, visible_locations
 
@@ -143,12 +143,7 @@ def checked_skus(skus: list[str] | None) -> frozenset[str] | None:
 
 def checked_position(after: str | None) -> int | None:
     """Return the position that an argument names."""
-    if after is None:
-        return None
-    position = whole_number(after)
-    if position is None:
-        raise bad_input("`after` is not a position; give one as it was answered.")
-    return position
+    return None if after is None else position_from(after, argument="after")
 
 
 def _stock_change(

@@ -1,11 +1,12 @@
 """SQL of the reading side: each question is one statement, and carries the position that its answer is true at."""
 
+from collections.abc import Sequence
 from itertools import groupby
 
 from sqlalchemy import Select, Text, and_, bindparam, func, select
 
 from app.storage.catalogue import CHANNEL_COLUMNS, ITEM_COLUMNS, LOCATION_COLUMNS, location_from
-from app.storage.statements import Dialect, Row, Rows, Statement, statement
+from app.storage.statements import Call, Dialect, Row, Rows, Script, Statement, run, run_together, statement
 from app.storage.stock import LEVEL_COLUMNS, level_from
 from app.storage.tables import (
     adjustments,
@@ -26,6 +27,7 @@ from domain.ports import ItemFilter, LedgerRow, LevelAtLocation, StockSnapshot
 from domain.records import Location
 
 SNAPSHOT_HEAD_WIDTH = 10
+SNAPSHOT_POSITION = 2
 LEVEL_WIDTH = len(LEVEL_COLUMNS)
 
 
@@ -192,6 +194,18 @@ def skus_at_location(sql: Dialect) -> Select[*tuple[object, ...]]:
         .order_by(items.c.sku)
         .limit(bindparam("limit"))
     )
+
+
+def placed(which: Statement, **parameters: object) -> Script[tuple[int, Rows]]:
+    """Run a statement; return a position that its rows have reached, and the rows."""
+    head, rows = yield from run_together(Call(head_position, {}), Call(which, parameters))
+    return head[0][0], rows
+
+
+def placed_snapshots(keys: Sequence[tuple[str, str | None]]) -> Script[tuple[int, Rows]]:
+    """Run `stock_snapshots`, whose rows say themselves at which position they are true."""
+    rows = yield from run(stock_snapshots, keys=keys)
+    return rows[0][SNAPSHOT_POSITION], rows
 
 
 def snapshots_from(rows: Rows, keys: list[tuple[str, str | None]]) -> list[StockSnapshot]:

@@ -89,6 +89,18 @@ async def test_an_operation_that_ends_with_an_error_leaves_the_others_alive(shop
         assert await next_payloads(socket, 1) == {"alive": [{"stockChanged": {"position": str(position)}}]}
 
 
+async def test_a_position_named_by_one_operation_counts_for_no_other(shop: Shop) -> None:
+    asking = ASK.replace("$skus: [String!]!", "$skus: [String!]!, $at: String").replace(
+        "skus: $skus", "skus: $skus, minPosition: $at"
+    )
+    answer = {"data": {"availability": [{"availableQuantity": 2 * OPENING}]}}
+    async with open_socket(shop.gateway) as socket:
+        refused = await socket.ask("a", asking, {"skus": [shop.skus[0]], "at": str(2**62)})
+        assert codes(refused) == ["POSITION_NOT_REACHED"]
+        assert await socket.ask("b", asking, {"skus": [shop.skus[0]]}) == answer
+        assert await socket.ask("c", asking, {"skus": [shop.skus[0]], "at": "1"}) == answer
+
+
 async def test_an_id_may_be_used_again_once_its_operation_has_ended(shop: Shop) -> None:
     before, _ = await shop.snapshot()
     async with open_socket(shop.gateway) as socket:

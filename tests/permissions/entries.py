@@ -111,8 +111,8 @@ def _questions(ground: Ground) -> list[Entry]:
     return [
         _query(
             "availability",
-            "$skus: [String!]!, $channelId: ID, $locationIds: [ID!]",
-            {"skus": [MUG], "channelId": OWN_WEB, "locationIds": [OWN_DC]},
+            "$skus: [String!]!, $channelId: ID, $locationIds: [ID!], $minPosition: String",
+            {"skus": [MUG], "channelId": OWN_WEB, "locationIds": [OWN_DC], "minPosition": ground.before_sales},
             ("skus.0", ITEM),
             ("channelId", CHANNEL),
             ("locationIds.0", LOCATION),
@@ -123,7 +123,12 @@ def _questions(ground: Ground) -> list[Entry]:
             {"skus": [MUG], "channelId": OWN_WEB},
             field="availability",
         ),
-        _query("inventoryItem", "$sku: String!", {"sku": MUG}, ("sku", ITEM)),
+        _query(
+            "inventoryItem",
+            "$sku: String!, $minPosition: String",
+            {"sku": MUG, "minPosition": ground.before_sales},
+            ("sku", ITEM),
+        ),
         _query("inventoryItem by id", "$id: ID!", {"id": node_ids.item_id(MUG)}, ("id", ITEM), field="inventoryItem"),
         _items_filtered(),
         _query("location", "$id: ID!", {"id": OWN_DC}, ("id", LOCATION)),
@@ -141,8 +146,8 @@ def _questions(ground: Ground) -> list[Entry]:
         ),
         _query(
             "movements",
-            "$sku: String, $locationId: ID",
-            {"sku": MUG, "locationId": OWN_DC},
+            "$sku: String, $locationId: ID, $minPosition: String",
+            {"sku": MUG, "locationId": OWN_DC, "minPosition": ground.before_sales},
             ("sku", ITEM),
             ("locationId", LOCATION),
         ),

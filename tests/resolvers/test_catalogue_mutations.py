@@ -250,3 +250,37 @@ async def test_the_ledger_can_be_read_after_its_location_was_archived(desk: Desk
         idempotencyKey="out",
     )
     assert again == {"replayed": True, "adjustment": {"movements": moved}}
+
+
+CATALOGUE_CHANGES: dict[str, tuple[str, dict[str, object]]] = {
+    "itemUpsert": ("ItemUpsertInput!", {"sku": "HAT-XL"}),
+    "itemArchive": ("ItemArchiveInput!", {"sku": JAR}),
+    "locationUpsert": ("LocationUpsertInput!", {"code": "NORTH"}),
+    "locationArchive": ("LocationArchiveInput!", {"locationId": FAR}),
+    "channelUpsert": ("ChannelUpsertInput!", {"code": "kiosk"}),
+    "channelArchive": ("ChannelArchiveInput!", {"channelId": WEB}),
+}
+BULK_CHANGES: dict[str, tuple[str, dict[str, object]]] = {
+    "itemUpsertBulk": ("[ItemUpsertInput!]!", {"sku": "HAT-XL"}),
+    "listingUpsertBulk": ("[ListingUpsertInput!]!", {"sku": CUP, "channelId": WEB}),
+}
+
+
+@pytest.mark.parametrize("mutation", [*CATALOGUE_CHANGES, *BULK_CHANGES])
+async def test_a_change_of_the_catalogue_says_at_which_position_it_shows(desk: Desk, mutation: str) -> None:
+    is_bulk = mutation in BULK_CHANGES
+    kind, wanted = (CATALOGUE_CHANGES | BULK_CHANGES)[mutation]
+    argument = "inputs" if is_bulk else "input"
+    document = f"mutation m($wanted: {kind}) {{ {mutation}({argument}: $wanted) {{ position }} }}"
+    before = int(await desk.position())
+    data = await desk.ask(document, wanted=[wanted] if is_bulk else wanted)
+    assert data[mutation]["position"] == str(before + 1) == await desk.position()
+
+
+@pytest.mark.parametrize("mutation", BULK_CHANGES)
+async def test_a_refused_change_of_the_catalogue_stands_at_the_newest_position(desk: Desk, mutation: str) -> None:
+    newest = await desk.position()
+    document = f"mutation m {{ {mutation}(inputs: []) {{ position userErrors {{ code }} }} }}"
+    assert (await desk.ask(document))[mutation] == {"position": newest, "userErrors": [{"code": "INVALID_INPUT"}]}
+    payload = await desk.change("itemUpsert", "ItemUpsertInput", "position userErrors { code }", {"sku": ""})
+    assert payload == {"position": newest, "userErrors": [{"code": "INVALID_INPUT"}]}

@@ -180,6 +180,16 @@ async def test_requests_of_one_tick_share_their_statements(warehouse: Desk) -> N
     assert len(seen) == 3
 
 
+async def test_positions_take_no_more_statements(warehouse: Desk) -> None:
+    asking = AVAILABILITY.replace("$channelId: ID)", "$channelId: ID, $at: String)").replace(
+        "$channelId)", "$channelId, minPosition: $at)"
+    )
+    head = await warehouse.position()
+    async with statements(warehouse) as seen:
+        await asyncio.gather(*(warehouse.ask(asking, skus=SKUS[:3], at=one) for one in (None, head, "1", head)))
+    assert len(seen) == 1
+
+
 async def test_a_loader_remembers_nothing(warehouse: Desk) -> None:
     for amount in (1, 2, 3):
         await warehouse.adjust("replayed", sku=SKUS[0], adjustments=[delta(EAST, 1)], idempotencyKey=f"in-{amount}")
