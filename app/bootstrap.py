@@ -15,6 +15,7 @@ from app.identity_tokens import IdentityProvider, IdentityTokens
 from app.ids import new_id
 from app.leases import LeasedWorker
 from app.ledger_writer import LedgerWriter, WriterLimits
+from app.read_replica import ReadReplica, read_replica
 from app.reads import DatabaseReads
 from app.settings import Settings
 from app.sharing import Worker, share
@@ -62,7 +63,10 @@ async def open_gateway(
     await migrate_once_it_is_up(settings)
     database = await open_database(settings)
     try:
-        async with _workers_on(settings, database, observe, does_housekeeping=does_housekeeping) as gateway:
+        async with (
+            read_replica(settings) as replica,
+            _workers_on(settings, database, observe, replica=replica, does_housekeeping=does_housekeeping) as gateway,
+        ):
             yield gateway
     finally:
         with contextlib.suppress(TimeoutError):
@@ -72,7 +76,12 @@ async def open_gateway(
 
 @contextlib.asynccontextmanager
 async def _workers_on(
-    settings: Settings, database: Database, observe: Observe | None, *, does_housekeeping: bool
+    settings: Settings,
+    database: Database,
+    observe: Observe | None,
+    *,
+    replica: ReadReplica | None,
+    does_housekeeping: bool,
 ) -> AsyncIterator[Gateway]:
     feed = _feed(settings, database)
     sharing = share(settings, wake_feed=feed.wake)
@@ -80,7 +89,9 @@ async def _workers_on(
     running: dict[str, Worker] = {"writer": writer, "feed": feed, **sharing.workers}
     if does_housekeeping:
         running["retention"] = LeasedWorker(database, name="retention", work=partial(_retention, settings))
-    reads = DatabaseReads(database, deadline_seconds=settings.read_deadline_ms / MS)
+    if replica is not None:
+        running["replica"] = replica
+    reads = DatabaseReads(database, deadline_seconds=settings.read_deadline_ms / MS, replica=replica)
     workers = tuple(asyncio.create_task(one.run(), name=name) for name, one in running.items())
     for worker in workers:
         worker.add_done_callback(_log_if_failed)

@@ -5,8 +5,9 @@ answer comes from one consistent snapshot.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from app.read_replica import Placed, ReadReplica
 from app.storage import accounts, catalogue, documents, ledger, reads
 from app.storage.database import Database, TransientError
 from app.storage.statements import Row, Rows, Script, Statement, run
@@ -25,19 +26,22 @@ FIRST_ROW_BEFORE = 2**62
 # NUL and half a surrogate pair can be neither stored nor asked for; these neighbours are part of no code.
 NEIGHBOURS = {0: "\x01"} | dict.fromkeys(range(0xD800, 0xE000), "\ud7ff")
 RETRY_AFTER_MS = 1000
+AHEAD_SECONDS_MAX: Final = 0.05
+"""How long the primary is given to show what a replica has shown already."""
 
 
 class DatabaseReads:
-    """Answers questions from the database, each within `deadline_seconds`."""
+    """Answers questions from the database, each within `deadline_seconds`; those that may be, from its replica."""
 
-    def __init__(self, database: Database, *, deadline_seconds: float) -> None:
+    def __init__(self, database: Database, *, deadline_seconds: float, replica: ReadReplica | None = None) -> None:
         self._database = database
         self._deadline_seconds = deadline_seconds
+        self._replica = replica
 
     @property
     def has_replica(self) -> bool:
-        """Whether there is a copy that may be asked instead: there is none."""
-        return False
+        """Whether a replica is asked first."""
+        return self._replica is not None
 
     async def snapshots(self, keys: Sequence[tuple[str, str | None]], *, at_least: int = NEWEST) -> list[StockSnapshot]:
         """Return what availability is computed from, for each (SKU, channel code), in one statement."""
@@ -209,12 +213,21 @@ class DatabaseReads:
         plain, placed = partial(run, which, **parameters), partial(reads.placed, which, **parameters)
         return await self._in_time(self._answer(plain, placed, at_least=at_least))
 
-    async def _answer(
-        self, plain: Callable[[], Script[Rows]], placed: Callable[[], Script[tuple[int, Rows]]], *, at_least: int
-    ) -> Rows:
-        if not ANY < at_least < NEWEST:
-            return await self._database.read(plain, is_single_statement=True)
+    async def _answer(self, plain: Callable[[], Script[Rows]], placed: Placed, *, at_least: int) -> Rows:
+        if self._replica is not None and at_least < NEWEST:
+            rows = await self._replica.read(placed, at_least=at_least)
+            if rows is not None:
+                return rows
+        if ANY < at_least < NEWEST:
+            return await self._reached(placed, at_least)
+        return await self._database.read(plain, is_single_statement=True)
+
+    async def _reached(self, placed: Placed, at_least: int) -> Rows:
         position, rows = await self._database.read(placed, is_single_statement=True)
+        if position < at_least and self._replica is not None:
+            # A replica may show a commit a moment before the primary does, and who saw it there names its position.
+            await asyncio.sleep(AHEAD_SECONDS_MAX)
+            position, rows = await self._database.read(placed, is_single_statement=True)
         if position < at_least:
             raise PositionNotReached(head=position)
         return rows

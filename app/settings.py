@@ -120,7 +120,21 @@ class Settings(BaseSettings):
     read_deadline_ms: int = Field(
         default=5000, ge=1, description="How long a read may take before its caller is told UNAVAILABLE."
     )
-    read_connections: int = Field(default=2, ge=1, le=64, description="How many reads may run side by side.")
+    read_connections: int = Field(
+        default=2, ge=1, le=64, description="How many reads may run side by side; as many again on a replica."
+    )
+    read_database_url: str | None = Field(
+        default=None,
+        description="A replica of the PostgreSQL database (`postgresql+asyncpg://…`), asked first by queries for "
+        "availability and lists; unset asks the database itself.",
+    )
+    read_staleness_ms_max: int = Field(
+        default=1000,
+        ge=100,
+        le=60_000,
+        description="How stale an answer from the replica may be: it holds all that was acknowledged so long before "
+        "the question. Where that is not certain, the database itself is asked.",
+    )
     feed_poll_ms: int = Field(
         default=1000, ge=1, description="How often the event feed looks for events that nobody told it of."
     )
@@ -243,6 +257,13 @@ class Settings(BaseSettings):
             raise ValueError("write 1 to 64 letters, digits or any of _ . : -")
         return prefix
 
+    @field_validator("read_database_url")
+    @classmethod
+    def _names_a_replica(cls, url: str | None) -> str | None:
+        if url is not None and (url == POSTGRES_PREFIX or not url.startswith(POSTGRES_PREFIX)):
+            raise ValueError(f"write {POSTGRES_PREFIX}user:password@host/name, or leave it unset")
+        return url
+
     @field_validator("allowed_origins")
     @classmethod
     def _names_exact_origins(cls, origins: str) -> str:
@@ -254,6 +275,12 @@ class Settings(BaseSettings):
     def _says_for_whom_tokens_are(self) -> Self:
         if self.oidc_issuer is not None and not (self.oidc_audience and self.oidc_keys_url):
             raise ValueError("STOCKGATE_OIDC_ISSUER needs STOCKGATE_OIDC_AUDIENCE and STOCKGATE_OIDC_KEYS_URL")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_replica_of_postgres_only(self) -> Self:
+        if self.read_database_url is not None and self.is_sqlite:
+            raise ValueError("STOCKGATE_READ_DATABASE_URL names a replica of PostgreSQL, and SQLite has none; unset it")
         return self
 
     @property
@@ -279,10 +306,12 @@ class Settings(BaseSettings):
     @property
     def database_name(self) -> str:
         """What people may be shown of the database: its file, or its address without user and password."""
-        if self.is_sqlite:
-            return str(self.sqlite_path)
-        address = urlsplit(self.database_url)
-        return f"postgresql://{address.netloc.rpartition('@')[2]}{address.path}"
+        return str(self.sqlite_path) if self.is_sqlite else _address_of(self.database_url)
+
+    @property
+    def read_database_name(self) -> str:
+        """What people may be shown of the replica: its address without user and password."""
+        return _address_of(self.read_database_url or "")
 
     @property
     def sqlite_path(self) -> Path:
@@ -301,6 +330,11 @@ def _is_redis_url(url: str) -> bool:
     database = parts.path.removeprefix("/")
     names_tls = {name for name, _ in options} <= (REDIS_TLS_OPTIONS if parts.scheme == "rediss" else set())
     return parts.scheme in REDIS_SCHEMES and has_host and (not database or database.isdecimal()) and names_tls
+
+
+def _address_of(url: str) -> str:
+    address = urlsplit(url)
+    return f"postgresql://{address.netloc.rpartition('@')[2]}{address.path}"
 
 
 def _origins_of(text: str) -> frozenset[str]:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.bench.postgres_server import PostgresServer
 from tests.servers import redis_server as redis
 from tests.servers.postgres_server import TestServer, running_server
 from tests.servers.redis_server import RedisPlace, RedisServer
+from tests.servers.standby import StandbyServer, running_pair
 
 SERVERS_USED = pytest.StashKey[dict[str, str]]()
 
@@ -21,7 +23,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say which servers the tests ran on."""
-    used = {"SQLite": "files of its own", "PostgreSQL": "not used", "Redis": "not used", **config.stash[SERVERS_USED]}
+    used = {
+        "SQLite": "files of its own",
+        "PostgreSQL": "not used",
+        "PostgreSQL with a replica": "not used",
+        "Redis": "not used",
+        **config.stash[SERVERS_USED],
+    }
     terminalreporter.write_sep("-", "servers used")
     for name, what in used.items():
         terminalreporter.write_line(f"{name}: {what}")
@@ -33,6 +41,15 @@ def postgres_server(request: pytest.FixtureRequest) -> Iterator[TestServer]:
     with running_server() as server:
         request.config.stash[SERVERS_USED]["PostgreSQL"] = server.version
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_pair(request: pytest.FixtureRequest) -> Iterator[tuple[PostgresServer, StandbyServer]]:
+    """A primary and its standby, which tests may pause, kill and start again."""
+    with running_pair() as (primary, standby):
+        ports = f"primary on port {primary.port}, standby on port {standby.port}"
+        request.config.stash[SERVERS_USED]["PostgreSQL with a replica"] = ports
+        yield primary, standby
 
 
 @pytest.fixture(scope="session")

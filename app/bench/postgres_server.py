@@ -102,11 +102,7 @@ class PostgresServer:
         self._data.mkdir(mode=0o700)
         if self._user is not None:
             shutil.chown(self._data, self._user)
-        self._run(
-            "initdb",
-            *("--pgdata", str(self._data), "--username", "postgres", "--auth", "trust"),
-            *("--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions"),
-        )
+        self._fill()
         lines = [f"{name} = '{value}'" for name, value in self._settings.items()]
         fixed = ["listen_addresses = '127.0.0.1'", f"port = {self.port}", f"unix_socket_directories = '{self._data}'"]
         with (self._data / "postgresql.conf").open("a", encoding="utf-8") as file:
@@ -167,6 +163,13 @@ class PostgresServer:
         """Run pgbench against this server; return what it printed."""
         connection = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres")
         return self._run("pgbench", *connection, *arguments, seconds_max=seconds_max)
+
+    def _fill(self) -> None:
+        self._run(
+            "initdb",
+            *("--pgdata", str(self._data), "--username", "postgres", "--auth", "trust"),
+            *("--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions"),
+        )
 
     def _run(self, program: str, *arguments: str, seconds_max: float = COMMAND_SECONDS_MAX) -> str:
         done = self._try(program, *arguments, seconds_max=seconds_max)

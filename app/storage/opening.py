@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Final
 
 import asyncpg
@@ -32,6 +33,17 @@ async def open_database(settings: Settings, *, read_connections: int | None = No
             settings.sqlite_path, lock_timeout_ms=settings.lock_timeout_ms, read_connections=connections
         )
     return await PostgresDatabase.open(settings.database_url, options_of(settings, read_connections=connections))
+
+
+async def open_replica(settings: Settings, *, read_connections: int) -> Database:
+    """Open the replica that the settings name, to be read only; it need not be up yet.
+
+    It is given half the time that a read has, so that the database itself can still be asked.
+    """
+    options = replace(
+        options_of(settings, read_connections=read_connections), read_deadline_ms=settings.read_deadline_ms // 2 or 1
+    )
+    return await PostgresDatabase.open(settings.read_database_url or "", options)
 
 
 def options_of(settings: Settings, *, read_connections: int) -> PostgresOptions:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from sqlalchemy import Select, Text, and_, bindparam, func, select
+from sqlalchemy import BigInteger, Select, Text, and_, bindparam, column, func, select, table
 
 from app.storage.catalogue import CHANNEL_COLUMNS, ITEM_COLUMNS, LOCATION_COLUMNS, location_from
 from app.storage.statements import Call, Dialect, Row, Rows, Script, Statement, run, run_together, statement
@@ -194,6 +194,15 @@ def skus_at_location(sql: Dialect) -> Select[*tuple[object, ...]]:
         .order_by(items.c.sku)
         .limit(bindparam("limit"))
     )
+
+
+@statement
+def cluster_identity(sql: Dialect) -> Select[*tuple[object, ...]]:
+    """Which cluster and which database of it this is: a replica's are its primary's. PostgreSQL only."""
+    control = func.pg_control_system().table_valued(column("system_identifier", BigInteger))
+    databases = table("pg_database", column("oid", BigInteger), column("datname", Text))
+    this = databases.c.datname == func.current_database()
+    return select(control.c.system_identifier, databases.c.oid).select_from(control.join(databases, this))
 
 
 def placed(which: Statement, **parameters: object) -> Script[tuple[int, Rows]]:

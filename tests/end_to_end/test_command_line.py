@@ -10,6 +10,7 @@ from app.bench.server_process import clean_environment, stockgate_command
 from app.settings import SQLITE_PREFIX
 
 REFUSED_SECONDS_MAX = 20.0
+REPLICA_ADVICE = "write postgresql+asyncpg://user:password@host/name, or leave it unset"
 
 
 async def refused(file: Path, *arguments: str, **settings: str) -> str:
@@ -79,6 +80,10 @@ async def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
             "mysql://127.0.0.1/x",
             "write sqlite+aiosqlite:///path/to/file.sqlite3 or postgresql+asyncpg://user:password@host/name",
         ),
+        ("READ_DATABASE_URL", "postgresql://127.0.0.1/x", REPLICA_ADVICE),
+        ("READ_DATABASE_URL", "sqlite+aiosqlite:///copy.sqlite3", REPLICA_ADVICE),
+        ("READ_DATABASE_URL", "postgresql+asyncpg://", REPLICA_ADVICE),
+        ("READ_STALENESS_MS_MAX", "99", "write at least 100"),
         ("ALLOWED_ORIGINS", "*", "write each origin; `*` would let every web site in"),
     ],
 )
@@ -87,6 +92,13 @@ async def test_an_unknown_value_of_a_setting_is_refused_by_its_name(
 ) -> None:
     words = await refused(tmp_path / "none.sqlite3", **{name: value})
     assert words == f"✗ STOCKGATE_{name}: {advice}."
+
+
+async def test_a_replica_beside_a_file_is_refused(tmp_path: Path) -> None:
+    words = await refused(tmp_path / "none.sqlite3", READ_DATABASE_URL="postgresql+asyncpg://user:secret@127.0.0.1/x")
+    assert words == (
+        "✗ settings: STOCKGATE_READ_DATABASE_URL names a replica of PostgreSQL, and SQLite has none; unset it."
+    )
 
 
 async def test_an_unknown_setting_is_told(tmp_path: Path) -> None:
