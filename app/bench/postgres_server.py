@@ -149,10 +149,13 @@ class PostgresServer:
         self.kill()
         shutil.rmtree(self._directory, ignore_errors=True)
 
+    def log_lines(self) -> list[str]:
+        """Return all lines of its log, over all its starts."""
+        return (self._directory / "log").read_text(encoding="utf-8", errors="replace").splitlines()
+
     def log_end(self) -> str:
         """Return the last lines of its log."""
-        lines = (self._directory / "log").read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(lines[-20:])
+        return "\n".join(self.log_lines()[-20:])
 
     def execute(self, sql: str, *, database: str = "postgres") -> str:
         """Run SQL as its superuser; return psql's unadorned output."""

@@ -3,17 +3,13 @@
 import asyncio
 import random
 import statistics
-import time
 from pathlib import Path
 from typing import Final
 
 from app.bench.postgres_server import DURABLE, PostgresServer
-from tests.faults.clients import LEVELS
 from tests.faults.counts import READY_SECONDS_MAX, SEED, count
-from tests.faults.gateway_process import GatewayProcess
-from tests.faults.journal import Operation
 from tests.faults.stores import PostgresStore
-from tests.faults.trial import Trial, open_trial
+from tests.faults.trial import open_trial
 
 KILLS: Final = count("DATABASE_KILLS", ci=2)
 UNDER_LOAD_SECONDS: Final = (0.1, 0.8)
@@ -44,7 +40,7 @@ async def test_kills_of_the_database_lose_nothing_and_gateways_recover_by_themse
                     accepted.append(len(trial.load.accepted) - before)
                     await pause(moments.uniform(*DOWN_SECONDS))
                     await asyncio.to_thread(server.start)
-                    recovered.append(await seconds_until_all_work(trial))
+                    recovered.append(await trial.seconds_until_all_work())
                 await pause(UNDER_LOAD_SECONDS[1])
             aftermath = await trial.finish()
     print(f"\n{KILLS} kills of the database; accepted before each: {accepted}")
@@ -56,17 +52,3 @@ async def test_kills_of_the_database_lose_nothing_and_gateways_recover_by_themse
     assert set(aftermath.turned_away) <= SAID_MEANWHILE
     assert aftermath.turned_away["UNAVAILABLE"] > 0
     assert max(recovered) <= READY_SECONDS_MAX
-
-
-async def seconds_until_all_work(trial: Trial) -> float:
-    """Wait until each gateway has kept a change and answered a read; return how long that took."""
-    began = time.monotonic()
-    await asyncio.gather(*(_works(trial, gateway) for gateway in trial.gateways))
-    return time.monotonic() - began
-
-
-async def _works(trial: Trial, gateway: GatewayProcess) -> None:
-    load = trial.load
-    place = load.mix.locations[0]
-    await load.deliver(load.request(Operation.ADJUST, load.mix.skus[0], {place: 1}), url=gateway.url)
-    await load.caller.ask(LEVELS, {"skus": list(load.mix.skus)}, url=gateway.url)

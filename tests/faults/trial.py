@@ -7,6 +7,7 @@ must be one.
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -20,7 +21,7 @@ from tests.faults.auditor import AuditReport, Finding, audit
 from tests.faults.caller import Caller
 from tests.faults.clients import LEVELS, Load, Mix, levels_in
 from tests.faults.gateway_process import STOPPED_EXIT_CODES, AuditRun, GatewayProcess, Start
-from tests.faults.journal import Journal, read_attempts
+from tests.faults.journal import Journal, Operation, read_attempts
 from tests.faults.stores import Store
 
 SKUS: Final = tuple(f"FAULT-{number:02d}" for number in range(20))
@@ -123,6 +124,12 @@ class Trial:
             with suppress(asyncio.CancelledError, ExceptionGroup):
                 await running
 
+    async def seconds_until_all_work(self) -> float:
+        """Wait until each gateway has kept a change and answered a read; return how long that took."""
+        began = time.monotonic()
+        await asyncio.gather(*map(self._works, self.gateways))
+        return time.monotonic() - began
+
     async def finish(self) -> Aftermath:
         """Ask everything again, stop the gateways, and audit what is left."""
         before = await self.store.read()
@@ -147,6 +154,13 @@ class Trial:
             turned_away=Counter(self.load.caller.turned_away),
             longest_wait_seconds=self.load.caller.longest_wait_seconds,
         )
+
+    async def _works(self, gateway: GatewayProcess) -> None:
+        mix = self.load.mix
+        await self.load.deliver(
+            self.load.request(Operation.ADJUST, mix.skus[0], {mix.locations[0]: 1}), url=gateway.url
+        )
+        await self._levels_at(gateway)
 
     async def _levels_at(self, gateway: GatewayProcess) -> LevelQuantities:
         skus = list(self.load.mix.skus)
