@@ -6,13 +6,15 @@ The rule: what a subscriber received is kept exactly as it came; nothing is sort
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from tests.end_to_end.web_socket import Reachable, Socket, open_socket
+from tests.faults.stores import Store
 
 COME_AGAIN_SECONDS: Final = 0.05
 COMING_AGAIN_CODES: Final = frozenset({"UNAVAILABLE", "GATEWAY_STOPPING"})
@@ -75,3 +77,27 @@ class Subscriber:
                 change = message["payload"]["data"]["stockChanged"]
                 self.position = int(change["position"])
                 self.received.append((self.position, change["adjustment"]["idempotencyKey"]))
+
+
+@asynccontextmanager
+async def following(places: Sequence[Sequence[Reachable]], *, after: int, seed: int) -> AsyncIterator[list[Subscriber]]:
+    """Follow every change behind a position while the block runs; `places` is where each subscriber may go."""
+    subscribers = [
+        Subscriber(gateways=gateways, chance=random.Random(seed + number), position=after)
+        for number, gateways in enumerate(places)
+    ]
+    tasks = [asyncio.create_task(subscriber.run()) for subscriber in subscribers]
+    try:
+        yield subscribers
+        assert not any(task.done() for task in tasks), [task.exception() for task in tasks if task.done()]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def logged(store: Store, *, after: int) -> list[Received]:
+    """Return what the log holds behind a position."""
+    ledger = await store.read()
+    keys = {group.position: group.key for group in ledger.groups}
+    return [(position, keys[position]) for position in ledger.positions if position > after]

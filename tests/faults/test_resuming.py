@@ -8,7 +8,7 @@ from typing import Final
 
 from tests.faults.counts import SEED, count
 from tests.faults.stores import PostgresStore
-from tests.faults.subscribers import Received, Subscriber
+from tests.faults.subscribers import following, logged
 from tests.faults.trial import open_trial
 
 DROPS: Final = count("DROPS", ci=5)
@@ -26,28 +26,20 @@ async def test_subscribers_that_resume_elsewhere_miss_nothing(tmp_path: Path, po
         open_trial(tmp_path, postgres_store, seed=SEED, gateways=2) as trial,
     ):
         begin = (await postgres_store.read()).head
-        subscribers = [
-            Subscriber(gateways=trial.gateways, chance=random.Random(SEED + number), position=begin)
-            for number in range(SUBSCRIBERS)
-        ]
-        following = [asyncio.create_task(subscriber.run()) for subscriber in subscribers]
-        async with trial.under_load() as pause:
-            for _ in range(DROPS):
-                await pause(moments.uniform(*UNDER_LOAD_SECONDS))
-                victim = moments.choice(trial.gateways)
-                await victim.kill_now()
-                await pause(moments.uniform(*UNDER_LOAD_SECONDS))
-                for subscriber in subscribers:
-                    subscriber.drop()
-                await victim.start_ready()
-            await pause(UNDER_LOAD_SECONDS[1])
-        expected = await logged(postgres_store, after=begin)
-        async with asyncio.timeout(LAST_SECONDS_MAX):
-            await asyncio.gather(*(subscriber.reaches(expected[-1][0]) for subscriber in subscribers))
-        assert not any(task.done() for task in following), [task.exception() for task in following if task.done()]
-        for task in following:
-            task.cancel()
-        await asyncio.gather(*following, return_exceptions=True)
+        async with following([trial.gateways] * SUBSCRIBERS, after=begin, seed=SEED) as subscribers:
+            async with trial.under_load() as pause:
+                for _ in range(DROPS):
+                    await pause(moments.uniform(*UNDER_LOAD_SECONDS))
+                    victim = moments.choice(trial.gateways)
+                    await victim.kill_now()
+                    await pause(moments.uniform(*UNDER_LOAD_SECONDS))
+                    for subscriber in subscribers:
+                        subscriber.drop()
+                    await victim.start_ready()
+                await pause(UNDER_LOAD_SECONDS[1])
+            expected = await logged(postgres_store, after=begin)
+            async with asyncio.timeout(LAST_SECONDS_MAX):
+                await asyncio.gather(*(subscriber.reaches(expected[-1][0]) for subscriber in subscribers))
         aftermath = await trial.finish()
     endings = sum((subscriber.endings for subscriber in subscribers), Counter[str]())
     print(f"\n{DROPS} kills and drops; connections of each subscriber: {[one.connections for one in subscribers]}")
@@ -56,10 +48,3 @@ async def test_subscribers_that_resume_elsewhere_miss_nothing(tmp_path: Path, po
     aftermath.assert_whole()
     assert all(subscriber.received == expected for subscriber in subscribers)
     assert all(subscriber.connections > DROPS for subscriber in subscribers)
-
-
-async def logged(store: PostgresStore, *, after: int) -> list[Received]:
-    """Return what the log holds behind a position."""
-    ledger = await store.read()
-    keys = {group.position: group.key for group in ledger.groups}
-    return [(position, keys[position]) for position in ledger.positions if position > after]
