@@ -13,6 +13,7 @@ from typing import Final
 from app.bench.cores import process_busy_seconds
 from app.bench.server_process import ServerProcess, clean_environment, free_port, stockgate_command
 from tests.end_to_end.gateway import connected
+from tests.faults import mutants
 
 # A server that was told to stop by a signal may end by that signal, once it has finished its work.
 STOPPED_EXIT_CODES: Final = (0, -signal.SIGTERM)
@@ -44,15 +45,22 @@ class GatewayProcess(ServerProcess):
     """A gateway on one database; its log is kept in `directory` over all its lives."""
 
     def __init__(
-        self, *, directory: Path, database_url: str, name: str = "A", settings: Mapping[str, str] | None = None
+        self,
+        *,
+        directory: Path,
+        database_url: str,
+        name: str = "A",
+        settings: Mapping[str, str] | None = None,
+        mutant: str | None = None,
     ) -> None:
         port = free_port()
+        arguments = ("serve", "--port", str(port))
         self.name = name
         self.settings = {"STOCKGATE_DATABASE_URL": database_url, **(settings or {})}
         self.host = f"127.0.0.1:{port}"
         self.url = f"http://{self.host}/graphql"
         super().__init__(
-            command=stockgate_command("serve", "--port", str(port)),
+            command=mutants.command(mutant, *arguments) if mutant else stockgate_command(*arguments),
             port=port,
             log_path=directory / f"gateway-{name}.log",
             settings=self.settings,

@@ -7,7 +7,7 @@ on one monotonic clock; so no operation seems shorter than it was.
 import asyncio
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,6 +28,7 @@ class Recorder:
     clients: int
     chance: random.Random
     delta_max: int = 8
+    skus_max: int = 2
     operations: list[Operation] = field(default_factory=list)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -36,6 +37,10 @@ class Recorder:
         async with asyncio.TaskGroup() as group:
             for number in range(self.clients):
                 group.create_task(self._client(f"client {number}"))
+
+    @property
+    def _skus(self) -> Sequence[str]:
+        return self.load.mix.skus[: self.skus_max]
 
     @property
     def opening(self) -> dict[LevelName, int]:
@@ -51,7 +56,7 @@ class Recorder:
                 await self._adjust(name)
 
     async def _read(self, name: str) -> None:
-        sku = self.chance.choice(self.load.mix.skus)
+        sku = self.chance.choice(self._skus)
         called_at = time.monotonic()
         try:
             data = await self.load.caller.ask(LEVELS, {"skus": [sku]})
@@ -64,7 +69,7 @@ class Recorder:
         )
 
     async def _adjust(self, name: str) -> None:
-        level = (self.chance.choice(self.load.mix.skus), self.chance.choice(self.load.mix.locations))
+        level = (self.chance.choice(self._skus), self.chance.choice(self.load.mix.locations))
         delta = self.chance.choice([-1, 1]) * self.chance.randint(1, self.delta_max)
         request = self.load.request(Mutation.ADJUST, level[0], {level[1]: delta})
         self.operations.extend(seen_of(await self.load.deliver(request), level=level, client=name, delta=delta))

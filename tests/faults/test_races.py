@@ -14,9 +14,10 @@ import pytest
 import pytest_asyncio
 
 from tests.faults.caller import Caller, Data
-from tests.faults.clients import LEVELS, Delivery, Load, Mix, levels_in
+from tests.faults.clients import LEVELS, Load, Mix, levels_in
 from tests.faults.counts import SEED, count
-from tests.faults.journal import Operation, Request
+from tests.faults.journal import Operation
+from tests.faults.races import SECONDS_MAX, all_at_once, race_two_changes_under_one_key
 from tests.faults.stores import PostgresStore, new_postgres_store
 from tests.faults.trial import Trial, open_trial
 from tests.servers.postgres_server import TestServer
@@ -29,13 +30,11 @@ ADJUSTMENTS: Final = count("ADJUSTMENTS", ci=1500)
 AT_ONCE: Final = 32
 STATISTICS_SECONDS: Final = 1.5
 """How late a session may tell the server's statistics of what it has seen."""
-SECONDS_MAX: Final = 300
 EAST: Final = "EAST"
 # Few items at many locations: most of what runs at once wants some of the same levels, each in an order of its own.
 CROWDED: Final = Mix(
     skus=tuple(f"RACE-{number}" for number in range(6)), locations=(EAST, "WEST", "SOUTH", "NORTH"), places=(2, 4)
 )
-MISMATCH: Final = ("IDEMPOTENCY_KEY_PARAMETER_MISMATCH",)
 SOLD_OUT: Final = ("INSUFFICIENT_STOCK",)
 ACCOUNT_CREATE: Final = """
 mutation account($input: AccountCreateInput!) { accountCreate(input: $input) { userErrors { code message } } }
@@ -56,15 +55,6 @@ async def pair(durable_postgres: TestServer, tmp_path_factory: pytest.TempPathFa
         open_trial(directory, store, seed=SEED, mix=CROWDED, gateways=2) as trial,
     ):
         yield trial
-
-
-async def all_at_once(load: Load, requests: list[Request], trial: Trial) -> list[Delivery]:
-    """Deliver requests at the same time, each to another gateway than its neighbours; return their answers in order."""
-    urls = itertools.cycle(gateway.url for gateway in trial.gateways)
-    async with asyncio.timeout(SECONDS_MAX):
-        return await asyncio.gather(
-            *(load.deliver(request, url=url) for request, url in zip(requests, urls, strict=False))
-        )
 
 
 async def test_the_last_unit_has_one_buyer(pair: Trial) -> None:
@@ -99,26 +89,8 @@ async def test_a_key_that_comes_a_hundred_times_at_once_counts_once(pair: Trial)
 
 async def test_of_two_changes_under_one_key_at_once_one_counts(pair: Trial) -> None:
     """Given two changes that have no level in common, under one key at once, then one is kept and the other refused."""
-    load = pair.load
     for number in range(TWIN_ROUNDS):
-        mug, cup = (CROWDED.skus[(number + offset) % len(CROWDED.skus)] for offset in range(2))
-        before = await load.on_hand()
-        one = load.request(Operation.ADJUST, mug, {EAST: 5})
-        other = replace(one, sku=cup, amounts={"WEST": 7})
-        # In pairs, so that each gateway gets both.
-        deliveries = await all_at_once(load, [one, one, other, other] * (TWINS // 4), pair)
-        answers = {
-            request.sku: Counter(deliveries[at].codes for at in range(TWINS) if at % 4 // 2 == place)
-            for place, request in enumerate((one, other))
-        }
-        assert sum(answers.values(), Counter()) == {(): TWINS // 2, MISMATCH: TWINS // 2}, answers
-        assert all(len(codes) == 1 for codes in answers.values()), answers
-        kept = one if () in answers[mug] else other
-        after = await load.on_hand()
-        assert after == {
-            level: quantity + (kept.amounts.get(level[1], 0) if level[0] == kept.sku else 0)
-            for level, quantity in before.items()
-        }
+        await race_two_changes_under_one_key(pair, number=number, times=TWINS)
 
 
 async def test_changes_of_many_levels_in_any_order_meet_no_deadlock(pair: Trial) -> None:

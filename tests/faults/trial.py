@@ -177,6 +177,7 @@ async def open_trial(
     gateways: int = 1,
     database_urls: Sequence[str] | None = None,
     settings: Mapping[str, str] | None = None,
+    mutant: str | None = None,
 ) -> AsyncIterator[Trial]:
     """Start gateways and give every item its opening stock; `database_urls` is the way of each to the database."""
     urls = database_urls or [store.url] * gateways
@@ -184,7 +185,9 @@ async def open_trial(
     journal_path = directory / "journal.jsonl"
     with ExitStack() as stack:
         processes = [
-            stack.enter_context(GatewayProcess(directory=directory, database_url=url, name=name, settings=settings))
+            stack.enter_context(
+                GatewayProcess(directory=directory, database_url=url, name=name, settings=settings, mutant=mutant)
+            )
             for url, name in zip(urls, "ABCDEFGH", strict=False)
         ]
         journal = stack.enter_context(Journal(journal_path))
