@@ -92,7 +92,7 @@ def _decide_one(request: Request, working: Working, *, slot: int) -> Outcome | N
     if request.is_dry_run or (not decided and request.key is None):
         return Receipt(position=working.position, replayed=False, events=decided, adjustment=adjustment_of(decided))
     _evolve(working.state, decided)
-    working.kept.append(Kept(slot, request, decided))
+    working.keep(Kept(slot, request, decided))
     if request.key is not None and request.fingerprint is not None:
         adjustment = adjustment_of(decided)
         working.known_keys[request.key] = KnownKey(request.fingerprint, adjustment.id if adjustment else None)
@@ -138,7 +138,7 @@ def _place(working: Working, outcomes: list[Outcome | None], *, first: int) -> d
     for kept in working.kept:
         adjustment = adjustment_of(kept.events)
         if adjustment is not None:
-            adjustment = adjustments[adjustment.id] = replace(adjustment, position=position + 1)
+            adjustment = adjustments[adjustment.id] = adjustment.placed(position + 1)
         position += len(kept.events)
         outcomes[kept.slot] = Receipt(position=position, replayed=False, events=kept.events, adjustment=adjustment)
     return adjustments

@@ -48,6 +48,7 @@ class Working:
     location_ids: dict[str, int]
     known_keys: dict[AccountKey, KnownKey] = field(default_factory=dict)
     kept: list[Kept] = field(default_factory=list)
+    kept_events: int = 0
     replayed: dict[int, KnownKey] = field(default_factory=dict)
 
     def scratch(self) -> "Working":
@@ -67,7 +68,12 @@ class Working:
     @property
     def position(self) -> int:
         """The head of the log as the next command of the batch sees it."""
-        return self.head + sum(len(kept.events) for kept in self.kept)
+        return self.head + self.kept_events
+
+    def keep(self, kept: Kept) -> None:
+        """Take a request that was accepted."""
+        self.kept.append(kept)
+        self.kept_events += len(kept.events)
 
 
 def adjustment_of(decided: Sequence[Event]) -> Adjustment | None:
@@ -132,12 +138,11 @@ def _lock_levels(
     wanted = known(key for one in selectors for key in one.levels)
     rows = yield from run_if_any(stock.levels_for_update, keys=sorted(wanted))
     for item_id, location_id, is_active, *columns in rows:
-        sku, location = wanted[item_id, location_id]
-        level = stock.level_from(columns, sku=sku, location=location)
+        key = wanted[item_id, location_id]
         if is_active:
-            state.levels[level.key] = level
+            state.levels[key] = stock.level_from(columns, sku=key[0], location=key[1])
         else:
-            state.ended_versions[level.key] = level.version
+            state.ended_versions[key] = columns[stock.VERSION_PLACE]
 
 
 def _load_under_locks(

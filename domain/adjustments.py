@@ -70,6 +70,24 @@ class Adjustment:
     recorded_by: str
     position: int | None = None
 
+    def placed(self, position: int) -> "Adjustment":
+        """Return the adjustment at the place that its event was given."""
+        return Adjustment(
+            id=self.id,
+            account=self.account,
+            idempotency_key=self.idempotency_key,
+            sku=self.sku,
+            reason=self.reason,
+            movements=self.movements,
+            source_channel=self.source_channel,
+            reference_document_uri=self.reference_document_uri,
+            correlation_id=self.correlation_id,
+            occurred_at=self.occurred_at,
+            recorded_at=self.recorded_at,
+            recorded_by=self.recorded_by,
+            position=position,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:

@@ -323,9 +323,9 @@ def decide_channel_archive(
 def _upserted(
     known: Record, wanted: Record, *, is_new: bool, event: Callable[[Record], CatalogueEvent], at: datetime
 ) -> tuple[CatalogueEvent, ...]:
-    if wanted == known and not is_new:
-        return ()
-    return (event(replace(wanted, updated_at=at)),)
+    if is_new:
+        return (event(wanted),)
+    return () if wanted == known else (event(replace(wanted, updated_at=at)),)
 
 
 def _still_stocked(finding: str, field: FieldPath) -> Rejection:

@@ -6,7 +6,7 @@ The rule: a header is taken whole or refused by name; no column is ever skipped 
 import difflib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from domain.csv_records import CsvRecord, header_line, records, split_header
@@ -122,22 +122,33 @@ COLUMNS: dict[FileKind, tuple[Column, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The columns of a file as its header names them, and how its cells are told apart."""
+    """The columns of a file as its header names them, and how its cells are told apart.
+
+    `own_columns` are those that no error file added, `key_columns` those that tell what a row is about, and
+    `fixed_columns` those whose cells cannot be cleared.
+    """
 
     kind: FileKind
     delimiter: str
     columns: tuple[str, ...]
     header_row: int = 1
+    own_columns: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    key_columns: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    fixed_columns: frozenset[str] = field(init=False, repr=False, compare=False)
+    _key_places: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def own_columns(self) -> tuple[str, ...]:
-        """The columns without those that an error file added."""
-        return tuple(name for name in self.columns if name not in ERROR_COLUMNS)
-
-    @property
-    def key_columns(self) -> tuple[str, ...]:
-        """The columns that tell what a row is about."""
-        return tuple(column.name for column in COLUMNS[self.kind] if column.is_key)
+    def __post_init__(self) -> None:
+        of_kind = COLUMNS[self.kind]
+        places = {name: place for place, name in enumerate(self.columns)}
+        key_columns = tuple(column.name for column in of_kind if column.is_key)
+        # Every row is asked for these, so they are looked up once a file.
+        for name, value in (
+            ("own_columns", tuple(name for name in self.columns if name not in ERROR_COLUMNS)),
+            ("key_columns", key_columns),
+            ("fixed_columns", frozenset(column.name for column in of_kind if not column.is_clearable)),
+            ("_key_places", tuple(places.get(name, len(self.columns)) for name in key_columns)),
+        ):
+            object.__setattr__(self, name, value)
 
     def cells_by_column(self, record: CsvRecord) -> dict[str, str]:
         """Return the cells of a record by their columns, as they stand in the file; those that are there."""
@@ -145,8 +156,8 @@ class Table:
 
     def key_of(self, record: CsvRecord) -> tuple[str, ...]:
         """Return what the record is about, as its cells say it."""
-        cells = self.cells_by_column(record)
-        return tuple(plain_text(cells.get(name, "")) for name in self.key_columns)
+        cells = record.cells
+        return tuple([plain_text(cells[place]) if place < len(cells) else "" for place in self._key_places])
 
 
 def open_table(kind: FileKind, lines: Iterator[str]) -> tuple[Table, Iterator[CsvRecord]] | Refused:
@@ -174,8 +185,7 @@ def is_known_column(kind: FileKind, name: str) -> bool:
 
 def plain_text(cell: str) -> str:
     """Return the text that a cell stands for: a protecting apostrophe is no part of it."""
-    rest = cell.removeprefix(ESCAPE)
-    return rest if rest != cell and _needs_escape(rest) else cell
+    return cell[1:] if cell.startswith(ESCAPE) and _needs_escape(cell[1:]) else cell
 
 
 def safe_cell(text: str) -> str:

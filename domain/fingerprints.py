@@ -15,10 +15,10 @@ from domain.stock_commands import (
     InventoryMove,
     InventorySet,
     StockCommands,
-    entries_of,
 )
 
 VERSION = "1"
+CANONICAL = json.JSONEncoder(separators=(",", ":"))
 COMMAND_NAMES: dict[type[StockCommands], str] = {
     InventoryAdjust: "inventoryAdjust",
     InventorySet: "inventorySet",
@@ -40,14 +40,14 @@ def fingerprint(command: StockCommands) -> str:
         canonical.append(("sourceChannel", command.source_channel))
     if command.on_shortage is not DEFAULT_SHORTAGE_POLICIES.get(kind, ShortagePolicy.REJECT):
         canonical.append(("onShortage", command.on_shortage.value))
-    digest = hashlib.sha256(json.dumps(canonical, separators=(",", ":")).encode()).hexdigest()
+    digest = hashlib.sha256(CANONICAL.encode(canonical).encode()).hexdigest()
     return f"{VERSION}:{digest[:32]}"
 
 
 def _places(command: StockCommands) -> object:
     if isinstance(command, InventoryActivate | InventoryDeactivate):
         return command.location
-    return [_canonical_entry(key, entry) for key, entry in sorted(merge_entries(entries_of(command)).items())]
+    return [_canonical_entry(key, entry) for key, entry in sorted(merge_entries(command.entries).items())]
 
 
 def _canonical_entry(key: CounterKey, entry: Entry) -> tuple[object, ...]:

@@ -27,7 +27,6 @@ from domain.stock_commands import (
     LevelDeactivated,
     StockCommands,
     StockEvent,
-    entries_of,
 )
 
 
@@ -44,16 +43,17 @@ def touches(command: StockCommands) -> Selectors:
     if isinstance(command, InventoryActivate | InventoryDeactivate):
         locations = frozenset({command.location})
     else:
-        locations = frozenset(entry.location for entry in entries_of(command))
+        locations = frozenset(entry.location for entry in command.entries)
+    skus = frozenset({sku})
     levels: frozenset[LevelKey] = frozenset((sku, location) for location in locations)
     activates = isinstance(command, InventoryActivate | InventorySet)
     return Selectors(
-        skus=frozenset({sku}),
+        skus=skus,
         locations=locations,
         channels=frozenset() if command.source_channel is None else frozenset({command.source_channel}),
         levels=levels,
         activated_levels=levels if activates else frozenset(),
-        level_counts_of_items=frozenset({sku}) if activates else frozenset(),
+        level_counts_of_items=skus if activates else frozenset(),
     )
 
 
@@ -89,7 +89,7 @@ def decide_adjusting(
     command: AdjustingCommand, state: State, *, by: Principal, at: datetime
 ) -> tuple[StockEvent, ...] | Refused:
     """Adjust, count or move: entries are merged first, so every check sees their sum."""
-    entries = entries_of(command)
+    entries = command.entries
     changes = _level_changes(command.sku, entries, state, at=at)
     return first_refused(
         (

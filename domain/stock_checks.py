@@ -3,7 +3,7 @@
 The rule: a check yields every place to which its code applies, so that a caller can mend all of them at once.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from domain.adjustments import (
     DELTA_MAX,
@@ -26,7 +26,6 @@ from domain.stock_commands import (
     InventorySet,
     StockCommand,
     StockCommands,
-    entries_of,
 )
 from domain.text import (
     IDEMPOTENCY_KEY_LENGTH_MAX,
@@ -68,7 +67,7 @@ def entries_well_formed(command: AdjustingCommand) -> Iterator[Rejection]:
     """INVALID_INPUT: the key, how many entries there are, and whether they contradict each other."""
     if command.idempotency_key is None and not command.dry_run:
         yield _invalid("There is no idempotency key; what moves stock needs one.", field=("idempotencyKey",))
-    entries = entries_of(command)
+    entries = command.entries
     name = ENTRY_FIELDS.get(type(command), "adjustments")
     count = len(command.moves) if isinstance(command, InventoryMove) else len(entries)
     if not 1 <= count <= ENTRIES_PER_COMMAND_MAX:
@@ -90,7 +89,7 @@ def item_exists(command: StockCommand, state: State) -> Iterator[Rejection]:
         yield item_not_found(command.sku)
 
 
-def locations_exist(entries: Iterable[Entry], state: State) -> Iterator[Rejection]:
+def locations_exist(entries: Sequence[Entry], state: State) -> Iterator[Rejection]:
     """LOCATION_NOT_FOUND, for each entry that names an unknown one."""
     for entry in _one_per_input_entry(entries):
         if active(state.locations.get(entry.location)) is None:
@@ -122,7 +121,7 @@ def buckets_are_adjustable(entries: Iterable[Entry]) -> Iterator[Rejection]:
             )
 
 
-def levels_exist(command: AdjustingCommand, entries: Iterable[Entry], state: State) -> Iterator[Rejection]:
+def levels_exist(command: AdjustingCommand, entries: Sequence[Entry], state: State) -> Iterator[Rejection]:
     """ITEM_NOT_STOCKED_AT_LOCATION; a count begins the level instead."""
     if isinstance(command, InventorySet):
         return
@@ -138,7 +137,7 @@ def level_exists(command: InventoryDeactivate, state: State) -> Iterator[Rejecti
 
 
 def quantities_are_valid(
-    command: AdjustingCommand, entries: Iterable[Entry], changes: Iterable[LevelChange]
+    command: AdjustingCommand, entries: Sequence[Entry], changes: Iterable[LevelChange]
 ) -> Iterator[Rejection]:
     """INVALID_QUANTITY: each number by itself, then each merged change, then the balance that it would lead to."""
     out_of_range = tuple(_quantities_out_of_range(command, entries))
@@ -185,14 +184,14 @@ def levels_are_not_too_many(command: StockCommands, state: State) -> Iterator[Re
         wanted = {(command.sku, one.location) for one in command.quantities}
     else:
         return
-    if not wanted <= state.levels.keys():
-        count = state.level_counts_by_item.get(command.sku, 0) + len(wanted - state.levels.keys())
-        if count > LEVELS_PER_ITEM_MAX:
-            message = (
-                f"{command.sku} would be stocked at more than {LEVELS_PER_ITEM_MAX} locations; deactivate levels that "
-                "are no longer used."
-            )
-            yield Rejection(code=RejectionCode.LEVEL_LIMIT_REACHED, message=message, field=("sku",))
+    # Counted one by one: a set less a dictionary's keys walks all of the dictionary, which holds the whole batch.
+    missing = sum(key not in state.levels for key in wanted)
+    if missing and state.level_counts_by_item.get(command.sku, 0) + missing > LEVELS_PER_ITEM_MAX:
+        message = (
+            f"{command.sku} would be stocked at more than {LEVELS_PER_ITEM_MAX} locations; deactivate levels that "
+            "are no longer used."
+        )
+        yield Rejection(code=RejectionCode.LEVEL_LIMIT_REACHED, message=message, field=("sku",))
 
 
 def level_is_empty(command: InventoryDeactivate, state: State) -> Iterator[Rejection]:
@@ -221,12 +220,10 @@ def _moves_go_between_parts(command: InventoryMove) -> Iterator[Rejection]:
                 yield _invalid(message, field=(*field, name))
 
 
-def _one_per_input_entry(entries: Iterable[Entry]) -> Iterator[Entry]:
-    seen: set[FieldPath] = set()
-    for entry in entries:
-        if entry.field not in seen:
-            seen.add(entry.field)
-            yield entry
+def _one_per_input_entry(entries: Sequence[Entry]) -> Sequence[Entry]:
+    # What comes from one entry of the input (the two sides of a move) stands side by side.
+    before: Sequence[Entry | None] = (None, *entries)
+    return [one for last, one in zip(before, entries, strict=False) if last is None or last.field != one.field]
 
 
 def _not_stocked(sku: str, location: str, *, field: FieldPath) -> Rejection:
@@ -237,7 +234,7 @@ def _not_stocked(sku: str, location: str, *, field: FieldPath) -> Rejection:
     )
 
 
-def _quantities_out_of_range(command: AdjustingCommand, entries: Iterable[Entry]) -> Iterator[Rejection]:
+def _quantities_out_of_range(command: AdjustingCommand, entries: Sequence[Entry]) -> Iterator[Rejection]:
     for entry in _one_per_input_entry(entries):
         if entry.quantity is not None and not 0 <= entry.quantity <= BALANCE_MAX:
             yield _invalid_quantity(entry, f"A count is between 0 and {BALANCE_MAX:,}.")

@@ -3,9 +3,8 @@ except the state, who asks and when.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import assert_never
 
 from domain.adjustments import Adjustment, AdjustmentReason, Entry, ShortagePolicy
 from domain.conflicts import ConflictEvent
@@ -63,25 +62,68 @@ class StockCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InventoryAdjust(StockCommand):
-    """Change counters by deltas, at one or many locations, all or nothing."""
+    """Change counters by deltas, at one or many locations, all or nothing.
+
+    `entries` is what it says of each counter, each with its place in the input.
+    """
 
     adjustments: tuple[LevelDelta, ...]
+    entries: tuple[Entry, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        entries = tuple(
+            Entry(
+                location=one.location,
+                bucket=one.bucket,
+                delta=one.delta,
+                change_from=one.change_from,
+                field=("adjustments", str(index)),
+                amount_field="delta",
+            )
+            for index, one in enumerate(self.adjustments)
+        )
+        object.__setattr__(self, "entries", entries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InventorySet(StockCommand):
-    """Bring counters to absolute quantities (a count is a fact); begins levels that are not stocked yet."""
+    """Bring counters to absolute quantities (a count is a fact); begins levels that are not stocked yet.
+
+    `entries` is what it says of each counter, each with its place in the input.
+    """
 
     reason: AdjustmentReason = AdjustmentReason.CYCLE_COUNT
     on_shortage: ShortagePolicy = ShortagePolicy.RECORD_CONFLICT
     quantities: tuple[LevelQuantity, ...]
+    entries: tuple[Entry, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        entries = tuple(
+            Entry(
+                location=one.location,
+                bucket=one.bucket,
+                quantity=one.quantity,
+                change_from=one.change_from,
+                field=("quantities", str(index)),
+                amount_field="quantity",
+            )
+            for index, one in enumerate(self.quantities)
+        )
+        object.__setattr__(self, "entries", entries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InventoryMove(StockCommand):
-    """Move units between available, quarantined, damaged and safety stock; on hand stays."""
+    """Move units between available, quarantined, damaged and safety stock; on hand stays.
+
+    `entries` is what it says of each counter, each with its place in the input.
+    """
 
     moves: tuple[LevelMove, ...]
+    entries: tuple[Entry, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "entries", tuple(_entries_of_moves(self.moves)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,39 +165,6 @@ class LevelDeactivated:
 AdjustingCommand = InventoryAdjust | InventorySet | InventoryMove
 StockCommands = AdjustingCommand | InventoryActivate | InventoryDeactivate
 StockEvent = InventoryAdjusted | LevelActivated | LevelDeactivated | ConflictEvent
-
-
-def entries_of(command: AdjustingCommand) -> tuple[Entry, ...]:
-    """Return what the command says of each counter, each entry with its place in the input."""
-    match command:
-        case InventoryAdjust(adjustments=adjustments):
-            return tuple(
-                Entry(
-                    location=one.location,
-                    bucket=one.bucket,
-                    delta=one.delta,
-                    change_from=one.change_from,
-                    field=("adjustments", str(index)),
-                    amount_field="delta",
-                )
-                for index, one in enumerate(adjustments)
-            )
-        case InventorySet(quantities=quantities):
-            return tuple(
-                Entry(
-                    location=one.location,
-                    bucket=one.bucket,
-                    quantity=one.quantity,
-                    change_from=one.change_from,
-                    field=("quantities", str(index)),
-                    amount_field="quantity",
-                )
-                for index, one in enumerate(quantities)
-            )
-        case InventoryMove(moves=moves):
-            return tuple(_entries_of_moves(moves))
-        case _:
-            assert_never(command)
 
 
 def _entries_of_moves(moves: Iterable[LevelMove]) -> Iterator[Entry]:

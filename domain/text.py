@@ -43,7 +43,7 @@ def free_text_problems(
         return
     if len(text) > length_max:
         yield _invalid(field, f"{what} has {len(text)} characters; shorten it to at most {length_max}.")
-    elif "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    elif "\x00" in text or (not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)):
         yield _invalid(field, f"{what} holds a character that cannot be stored (NUL or half a surrogate pair).")
 
 

@@ -12,6 +12,7 @@ from domain import decider
 from domain.catalogue import ItemUpsert, LocationUpsert
 from domain.csv_records import CsvRecord
 from domain.file_columns import Table
+from domain.file_rows import row_from
 from domain.files import (
     FileCommand,
     ImportRun,
@@ -20,7 +21,6 @@ from domain.files import (
     RowStatus,
     column_of,
     completed,
-    row_from,
 )
 from domain.listings import ListingUpsert
 from domain.permissions import forbidden

@@ -1,6 +1,7 @@
 """SQL of stock levels: the only place that locks, always in order of (item, location)."""
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from sqlalchemy import BigInteger, Integer, Select, Text, and_, delete, func, insert, select, tuple_, update
 from sqlalchemy.sql.base import Executable
@@ -12,6 +13,9 @@ from domain.conflicts import StockConflictClosed, StockConflictOpened
 from domain.levels import StockLevel
 
 LEVEL_COLUMNS = tuple(stock_levels.c[name] for name in (*COUNTERS, "version", "conflict_id", "updated_at"))
+VERSION_PLACE = len(COUNTERS)
+"""Where the version stands among LEVEL_COLUMNS."""
+_BALANCES = attrgetter(*COUNTERS)
 
 
 @statement
@@ -117,7 +121,7 @@ def call_to_put_levels(levels: Iterable[tuple[LevelIds, StockLevel, bool]]) -> C
     rows = [
         (
             *ids,
-            *(getattr(level, counter) for counter in COUNTERS),
+            *_BALANCES(level),
             is_active,
             level.version,
             level.conflict_id,

@@ -2,7 +2,8 @@
 
 from domain.csv_records import lines_of
 from domain.file_columns import FileKind, open_table
-from domain.files import ImportRun, RowCommand, row_from
+from domain.file_rows import row_from
+from domain.files import ImportRun, RowCommand
 from domain.rejections import Refused
 from tests.domain.given import COMMAND_ID
 

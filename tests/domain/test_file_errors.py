@@ -6,11 +6,11 @@ import json
 from domain.csv_records import CsvRecord, lines_of
 from domain.file_columns import FileKind, Table, open_table
 from domain.file_errors import error_text, is_as_written
+from domain.file_rows import row_from
 from domain.files import (
     RowCommand,
     RowResult,
     RowStatus,
-    row_from,
 )
 from domain.rejections import Refused, Rejection, RejectionCode
 from tests.domain.given import COMMAND_ID

@@ -159,6 +159,19 @@ def test_key_of_a_count_says_run_place_and_counts_and_nothing_else() -> None:
     assert [keys.index(key) for key in keys] == [0, 1, 2, 3, 4, 0, 6]
 
 
+@pytest.mark.parametrize(
+    ("is_of_one_file", "digest"),
+    [(False, "0f4186ecd9c44673ab001b327076047e"), (True, "c7eb6f54b7a4c44749d9705f9938cfc2")],
+)
+def test_key_of_a_count_is_kept_for_ever(is_of_one_file: bool, digest: str) -> None:
+    """Given a count, then its key is the digest of the same JSON as ever, so that an old import goes on."""
+    run = ImportRun(name="count-7", is_of_one_file=is_of_one_file)
+    (row,) = rows_of(FileKind.LEVELS, 'sku,location,on_hand,damaged\nÄ"1,L\\,1,2\n', run=run)
+    assert isinstance(row, RowCommand)
+    assert isinstance(row.command, InventorySet)
+    assert row.command.idempotency_key == f"import:count-7:{digest}"
+
+
 @pytest.mark.parametrize("name", ["x" * 200, "ä" * 200])
 def test_longest_run_makes_a_key_that_is_taken(name: str) -> None:
     (row,) = rows_of(FileKind.LEVELS, "sku,location,on_hand\nA,L,1\n", run=ImportRun(name=name))

@@ -5,7 +5,7 @@ from hypothesis import strategies as some
 
 from domain.adjustments import DELTA_MAX, Entry, disagreeing_entries, merge_entries
 from domain.levels import InventoryBucket
-from domain.stock_commands import InventoryAdjust, LevelDelta, entries_of
+from domain.stock_commands import InventoryAdjust, LevelDelta
 from tests.domain.given import CENTRAL, EAST, adjust, change, count, part_move, set_to
 from tests.domain.given import move as move_command
 
@@ -24,12 +24,12 @@ LISTS = some.lists(CHANGES, max_size=12)
 def merged_amounts(
     command: InventoryAdjust,
 ) -> dict[tuple[str, InventoryBucket], tuple[int | None, int | None]]:
-    merged = merge_entries(entries_of(command))
+    merged = merge_entries(command.entries)
     return {key: (entry.delta, entry.change_from) for key, entry in merged.items()}
 
 
 def test_deltas_are_summed_and_the_first_entry_gives_its_place() -> None:
-    entries = entries_of(adjust(change(EAST, 5), change(CENTRAL, 1), change(EAST, -2, seen=4), change(EAST, 9)))
+    entries = adjust(change(EAST, 5), change(CENTRAL, 1), change(EAST, -2, seen=4), change(EAST, 9)).entries
     assert merge_entries(entries) == {
         (EAST, ON_HAND): Entry(
             location=EAST,
@@ -46,7 +46,7 @@ def test_deltas_are_summed_and_the_first_entry_gives_its_place() -> None:
 
 
 def test_counts_are_kept_as_first_stated() -> None:
-    entries = entries_of(set_to(count(EAST, 5, seen=0), count(EAST, 5)))
+    entries = set_to(count(EAST, 5, seen=0), count(EAST, 5)).entries
     assert merge_entries(entries) == {
         (EAST, ON_HAND): Entry(
             location=EAST,
@@ -60,7 +60,7 @@ def test_counts_are_kept_as_first_stated() -> None:
 
 
 def test_a_move_is_two_entries_at_one_place() -> None:
-    first, second = entries_of(move_command(part_move(EAST, 5, source=DAMAGED, target=InventoryBucket.QUARANTINED)))
+    first, second = move_command(part_move(EAST, 5, source=DAMAGED, target=InventoryBucket.QUARANTINED)).entries
     assert (first.bucket, first.delta, first.field, first.bucket_field) == (
         DAMAGED,
         -5,
@@ -74,7 +74,7 @@ def test_a_move_is_two_entries_at_one_place() -> None:
 
 def test_a_merged_move_keeps_its_place() -> None:
     moves = (part_move(EAST, 5, source=DAMAGED), part_move(EAST, 3, target=DAMAGED))
-    (merged,) = merge_entries(entries_of(move_command(*moves))).values()
+    (merged,) = merge_entries(move_command(*moves).entries).values()
     assert merged == Entry(
         location=EAST,
         bucket=DAMAGED,
@@ -115,4 +115,4 @@ def test_splitting_an_entry_does_not_matter(changes: list[LevelDelta], data: som
 
 @for_all(LISTS)
 def test_entries_that_agree_are_not_called_contradictory(changes: list[LevelDelta]) -> None:
-    assert list(disagreeing_entries(entries_of(adjust(*changes)))) == []
+    assert list(disagreeing_entries(adjust(*changes).entries)) == []
