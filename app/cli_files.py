@@ -128,9 +128,11 @@ def _refuse_options(
 def _imported(settings: Settings, options: "ImportOptions") -> "ImportReport":
     from app.bootstrap import open_gateway  # noqa: PLC0415  # as above
     from app.files.importing import ErrorFileInTheWay, ImportInterrupted, import_file  # noqa: PLC0415  # as above
+    from app.memory import settle_memory  # noqa: PLC0415  # as above
 
     async def run(progress: Callable[[int, int], None]) -> "ImportReport | Refused":
         async with open_gateway(settings) as gateway:
+            settle_memory()
             return await import_file(gateway.services, options, by=COMMAND_LINE, progress=progress)
 
     try:
@@ -156,12 +158,14 @@ def _imported(settings: Settings, options: "ImportOptions") -> "ImportReport":
 def _exported(settings: Settings, kind: FileKind, write: Callable[[str], object]) -> int:
     from app.bootstrap import open_gateway  # noqa: PLC0415  # as above
     from app.files.exporting import export_records  # noqa: PLC0415  # as above
+    from app.memory import settle_memory  # noqa: PLC0415  # as above
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), RowsPerSecond())
 
     async def run(progress: Progress) -> int:
         bar = progress.add_task(f"exporting {kind}", total=None, rows=0)
         async with open_gateway(settings) as gateway:
+            settle_memory()
             return await export_records(
                 gateway.services.reads, kind, write=write, progress=lambda rows: progress.update(bar, rows=rows)
             )
