@@ -3,13 +3,12 @@
 How long refusals take is the machine's affair as well: it is told in a table, and held against nothing.
 """
 
-import os
 import statistics
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count as counting
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +18,11 @@ from app.bench.server_process import clean_environment, stockgate_command
 from app.settings import SQLITE_PREFIX
 from tests.end_to_end.gateway import Gateway
 from tests.faults.attacks import PATH, Attack, Outcome, Target, as_body, request
+from tests.faults.counts import count
 from tests.faults.hostile_requests import all_attacks
 from tests.faults.steady_client import Question, SteadyClient, Waited
 
-REPEATS: Final = int(os.environ.get("STOCKGATE_FAULTS_ATTACK_REPEATS", "3"))
+REPEATS: Final = count("ATTACK_REPEATS", ci=3)
 AFTERMATH_SECONDS: Final = 0.02
 """For so long after a refusal the other client's delays still count as its doing."""
 CALM_SECONDS: Final = 1.0
@@ -131,7 +131,7 @@ def small_question(gateway: Gateway) -> Question:
 def launch_all(attacks: Sequence[Attack], gateway: Gateway, target: Target) -> list[list[Run]]:
     """Launch every attack REPEATS times, one after the other, and return each one's runs."""
     runs: list[list[Run]] = [[] for _ in attacks]
-    serial_numbers = count()
+    serial_numbers = counting()
     for _ in range(REPEATS):
         for attack, found in zip(attacks, runs, strict=True):
             before = Turns.of(gateway)

@@ -1,4 +1,4 @@
-"""kill -9 of a gateway under load: nothing acknowledged is lost, nothing is done twice."""
+"""kill -9 of a gateway under load: nothing acknowledged is lost or done twice, subscribers resume without a gap."""
 
 import asyncio
 from pathlib import Path
@@ -18,10 +18,9 @@ async def assert_kills_are_harmless(directory: Path, store: Store, *, gateways: 
     async with asyncio.timeout(SECONDS_MAX_BESIDES + KILLS * SECONDS_MAX_PER_KILL):
         report = await kill_under_load(directory, store, kills=KILLS, seed=SEED, gateways=gateways)
     print("\n" + "\n".join(report.lines()))
-    report.aftermath.assert_whole()
+    report.assert_harmless()
     assert len(report.restarts) == KILLS
     assert max(start.ready_seconds for start in report.restarts) <= READY_SECONDS_MAX
-    assert sum(report.accepted_before_kills) > 0
 
 
 async def test_kills_under_load_lose_nothing_acknowledged_and_double_nothing(

@@ -19,8 +19,8 @@ from tests.faults.stores import PostgresStore, ways_to
 from tests.faults.trial import Trial, open_trial
 from tests.servers.fault_proxy import FaultProxy
 
-SILENT_SECONDS: Final = seconds("SILENT_SECONDS", ci=6)
-SLOW_SECONDS: Final = seconds("SLOW_SECONDS", ci=3)
+SILENT_SECONDS: Final = seconds("SILENT_SECONDS", ci=4)
+SLOW_SECONDS: Final = seconds("SLOW_SECONDS", ci=2)
 LOADED_SECONDS: Final = 1.0
 SECONDS_MAX_BESIDES: Final = 180
 READERS: Final = 4

@@ -1,7 +1,6 @@
 """Subscribers that stop reading while others read on; the one rule: they cost next to nothing, and know their place."""
 
 import asyncio
-import os
 import statistics
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -19,8 +18,9 @@ from tests.end_to_end.gateway import Gateway
 from tests.end_to_end.shop import Shop, open_shop
 from tests.end_to_end.streams import Stream, StreamComplete, StreamFailed, follow
 from tests.end_to_end.web_socket import open_socket
+from tests.faults.counts import count
 
-EVENTS: Final = int(os.environ.get("STOCKGATE_FAULTS_EVENTS", "4000"))
+EVENTS: Final = count("EVENTS", ci=4000)
 EVENTS_A_SECOND_MIN: Final = 100
 SECONDS_MAX_BESIDES: Final = 120
 BULK: Final = 250
