@@ -66,7 +66,7 @@ def import_file(
     error file that can be mended and imported as it is; the exit code is then 1. What is refused of such a file goes
     back into it, and mended rows are never written over. A dry run looks at each row by itself and writes no file.
     """
-    from app.files.importing import BATCH_ROWS_MAX, ImportOptions  # noqa: PLC0415  # as above
+    from app.files.importing import BATCH_ROWS_MAX, BATCHES_IN_FLIGHT_MAX, ImportOptions  # noqa: PLC0415  # as above
 
     _refuse_options(kind, file=file, run=run, reason=reason, errors=errors)
     settings = read_settings()
@@ -77,7 +77,7 @@ def import_file(
         run_name=run,
         reason=reason,
         is_dry_run=is_dry_run,
-        batch_rows_max=min(BATCH_ROWS_MAX, settings.queue_commands_max),
+        batch_rows_max=min(BATCH_ROWS_MAX, settings.queue_commands_max // BATCHES_IN_FLIGHT_MAX),
     )
     open_existing(settings)
     report = _imported(settings, options)

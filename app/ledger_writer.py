@@ -28,6 +28,8 @@ ATTEMPTS_MAX = 3
 ATTEMPT_PAUSE_SECONDS = 0.05
 GATHERING_TICKS_MAX = 20
 RETRY_AFTER_MS = 200
+COMMANDS_AT_A_STRETCH_MAX = 25
+"""So many commands of one caller are checked before others, and the batch in the database, have their turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,11 @@ class LedgerWriter:
 
     async def execute_each(self, commands: Sequence[Command], *, by: Principal) -> list[Outcome]:
         """Decide and keep independent commands, answered in their order."""
-        checked = [_checked(command, by=by) for command in commands]
+        checked: list[Request | Refused] = []
+        for command in commands:
+            checked.append(_checked(command, by=by))
+            if len(checked) % COMMANDS_AT_A_STRETCH_MAX == 0:
+                await asyncio.sleep(0)
         answers = self._enqueue([Group(requests=(one,)) for one in checked if isinstance(one, Request)])
         answered: list[Outcome] = []
         for told in await asyncio.gather(*answers, return_exceptions=True):

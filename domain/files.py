@@ -43,6 +43,8 @@ COUNTED_BUCKETS = (
 FileCommand = ItemUpsert | LocationUpsert | ListingUpsert | InventorySet
 FileRecord = Item | tuple[Location, tuple[str, ...]] | Listing | StockLevel
 """What a row of an export shows; a location with the codes of the channels that it serves."""
+Batch = Mapping[tuple[str, ...], CsvRecord]
+"""Rows in their order, each under what it is about."""
 Changes = Mapping[str, str | None]
 """New values by name; None takes the name away."""
 Pair = TypeVar("Pair", Attribute, Identifier)
@@ -107,17 +109,15 @@ def run_problems(name: str) -> Iterator[Rejection]:
     return exact_text_problems(name, field=("run",), what="The name of the run", length_max=RUN_LENGTH_MAX)
 
 
-def batches(table: Table, rows: Iterable[CsvRecord], *, rows_max: int) -> Iterator[list[CsvRecord]]:
+def batches(table: Table, rows: Iterable[CsvRecord], *, rows_max: int) -> Iterator[Batch]:
     """Yield rows in their order, in batches in which no two are about the same: each sees what the one before left."""
-    batch: list[CsvRecord] = []
-    keys: set[tuple[str, ...]] = set()
+    batch: dict[tuple[str, ...], CsvRecord] = {}
     for record in rows:
         key = table.key_of(record)
-        if len(batch) >= rows_max or key in keys:
+        if len(batch) >= rows_max or key in batch:
             yield batch
-            batch, keys = [], set()
-        batch.append(record)
-        keys.add(key)
+            batch = {}
+        batch[key] = record
     if batch:
         yield batch
 

@@ -5,7 +5,7 @@ own. A dry run of the catalogue decides on what is there now, by the same rules,
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from domain import decider
@@ -33,14 +33,20 @@ from domain.stock_commands import InventorySet
 from resolvers.context import Services
 
 KEYS_READ_AT_ONCE_MAX = 100
+ROWS_AT_A_STRETCH_MAX = 25
+"""So many rows are read before others have their turn: requests, and the batch that is being committed."""
 Outcome = Receipt | Refused
 
 
 async def import_rows(
-    services: Services, batch: Sequence[CsvRecord], *, table: Table, run: ImportRun, by: Principal
+    services: Services, batch: Collection[CsvRecord], *, table: Table, run: ImportRun, by: Principal
 ) -> list[RowResult]:
     """Take rows, no two about the same, to the ledger; return what became of each. Raises Overloaded, Unavailable."""
-    read = [row_from(table, record, run=run, new_id=services.new_id) for record in batch]
+    read: list[RowCommand | Refused] = []
+    for record in batch:
+        read.append(row_from(table, record, run=run, new_id=services.new_id))
+        if len(read) % ROWS_AT_A_STRETCH_MAX == 0:
+            await asyncio.sleep(0)
     commands = await _completed(services.reads, [row for row in read if isinstance(row, RowCommand)], by=by)
     outcomes = iter(await _outcomes(services, commands, run=run, by=by))
     following = iter(commands)

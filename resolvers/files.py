@@ -136,7 +136,7 @@ class FileMutations:
         context = info.context
         results: list[RowResult] = []
         for batch in batches(table, rows, rows_max=ROWS_PER_REQUEST_MAX):
-            results += await import_rows(context.services, batch, table=table, run=run, by=context.principal)
+            results += await import_rows(context.services, batch.values(), table=table, run=run, by=context.principal)
         return await _payload(
             info,
             results,

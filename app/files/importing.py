@@ -1,13 +1,15 @@
-"""Imports a file into the ledger and the catalogue, batch after batch.
+"""Imports a file into the ledger and the catalogue, batch after batch; one is read while another is committed.
 
 The rule: rows carry their own keys or name what they set, so an import that was cut short is simply run again; a
 busy database is waited for, a limited number of times; and no row that somebody mended is ever written over.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from domain.csv_records import BYTE_ORDER_MARK, CsvRecord
 from domain.file_columns import FileKind, Table, open_table
 from domain.file_doubles import DoubleRows
 from domain.file_errors import error_header, error_line, is_as_written, is_error_table
-from domain.files import ImportRun, RowResult, RowStatus, batches
+from domain.files import Batch, ImportRun, RowResult, RowStatus, batches
 from domain.ports import InfrastructureError
 from domain.principals import Principal
 from domain.rejections import Refused, Rejection, RejectionCode
@@ -26,6 +28,7 @@ from resolvers.context import Services
 from resolvers.file_rows import import_rows
 
 BATCH_ROWS_MAX = 1000
+BATCHES_IN_FLIGHT_MAX = 2
 ATTEMPTS_MAX = 8
 PAUSE_SECONDS = 0.5
 REFUSALS_SHOWN_MAX = 20
@@ -106,17 +109,49 @@ async def import_file(
         if not options.is_dry_run:
             _refuse_to_lose(errors_path, options)
         report = ImportReport(run=_run(options, source))
+        read = ((batch, source.bytes_read) for batch in batches(table, records, rows_max=options.batch_rows_max))
+        take = partial(_taken, services, table=table, report=report, by=by)
         with replaced_file(errors_path) as errors:
-            for batch in batches(table, records, rows_max=options.batch_rows_max):
-                for result in await _taken(services, batch, table=table, report=report, by=by):
-                    report.add(result, table)
-                    if result.rejections and not options.is_dry_run:
-                        line = error_line(table, result, is_back=errors_path == options.path)
-                        _tell(errors, line, table=table, source=source)
-                progress(source.bytes_read, report.rows.total())
+            async with aclosing(_in_turn(read, take)) as taken:
+                async for results, bytes_read in taken:
+                    for result in results:
+                        report.add(result, table)
+                        if result.rejections and not options.is_dry_run:
+                            line = error_line(table, result, is_back=errors_path == options.path)
+                            _tell(errors, line, table=table, source=source)
+                    progress(bytes_read, report.rows.total())
             if not options.is_dry_run:
                 _settle(errors, errors_path, report)
         return report
+
+
+Taken = asyncio.Task[list[RowResult]]
+
+
+async def _in_turn(
+    read: Iterable[tuple[Batch, int]], take: Callable[[Collection[CsvRecord]], Coroutine[None, None, list[RowResult]]]
+) -> AsyncGenerator[tuple[list[RowResult], int], None]:
+    """Yield what became of each batch, in their order, with how far the file was read for it.
+
+    While one is committed the next is read and sent, unless both are about the same: it sees what the one before left.
+    """
+    flying: deque[tuple[Taken, Batch, int]] = deque()
+    try:
+        for batch, bytes_read in read:
+            while flying and (
+                len(flying) >= BATCHES_IN_FLIGHT_MAX
+                or not all(batch.keys().isdisjoint(other.keys()) for _, other, _ in flying)
+            ):
+                task, _, place = flying.popleft()
+                yield await task, place
+            flying.append((asyncio.create_task(take(batch.values())), batch, bytes_read))
+        while flying:
+            task, _, place = flying.popleft()
+            yield await task, place
+    finally:
+        for task, _, _ in flying:
+            task.cancel()
+        await asyncio.gather(*(task for task, _, _ in flying), return_exceptions=True)
 
 
 def _run(options: ImportOptions, source: FileSource) -> ImportRun:
@@ -148,7 +183,7 @@ def _refuse_to_lose(errors_path: Path, options: ImportOptions) -> None:
 
 
 async def _taken(
-    services: Services, batch: Sequence[CsvRecord], *, table: Table, report: ImportReport, by: Principal
+    services: Services, batch: Collection[CsvRecord], *, table: Table, report: ImportReport, by: Principal
 ) -> list[RowResult]:
     for attempt in range(1, ATTEMPTS_MAX + 1):
         try:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from app.settings import SQLITE_PREFIX
 from app.storage.database import Database, SqliteDatabase
 from app.storage.migrate import migrate_sqlite
 from app.storage.statements import Script
@@ -44,6 +45,11 @@ class Store(Protocol):
     """How a write transaction begins."""
     takes_steps_whole: bool
     """Whether the calls of one step reach the database as one statement."""
+
+    @property
+    def url(self) -> str:
+        """The setting that names it."""
+        ...
 
     async def open(self, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS, read_connections: int = 2) -> Database:
         """Connect as a gateway does."""
@@ -138,6 +144,11 @@ class SqliteStore:
     constraint_error: type[Exception] = field(default=sqlite3.IntegrityError)
     begin_writing: str = field(default="BEGIN IMMEDIATE")
     takes_steps_whole: bool = field(default=False)
+
+    @property
+    def url(self) -> str:
+        """The setting that names it."""
+        return f"{SQLITE_PREFIX}{self.path}"
 
     async def open(self, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS, read_connections: int = 2) -> Database:
         """Connect as a gateway does."""

@@ -21,7 +21,7 @@ from app.files.importing import (
 from app.files.outputs import replaced_file
 from app.files.sources import open_source
 from app.ids import new_id
-from app.settings import SQLITE_PREFIX, Settings
+from app.settings import Settings
 from domain.adjustments import AdjustmentReason
 from domain.catalogue import ChannelArchive, ChannelUpsert, ItemUpsert, LocationUpsert
 from domain.decider import Command
@@ -34,15 +34,16 @@ from domain.records import Attribute, Identifier
 from domain.rejections import Refused
 from domain.stock_commands import InventoryAdjust, LevelDelta
 from resolvers.context import Services
+from tests.app.databases import Store
 
 CLERK = replace(LOCAL_PRINCIPAL, name="command line")
 WAIT_SECONDS_MAX = 20.0
 
 
 @pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
+async def gateway(store: Store) -> AsyncIterator[Gateway]:
     """A gateway with the channels web and till, the location EAST and the item M-1."""
-    async with open_gateway(Settings(database_url=f"{SQLITE_PREFIX}{tmp_path / 'gateway.sqlite3'}")) as gateway:
+    async with open_gateway(Settings(database_url=store.url)) as gateway:
         for command in (
             ChannelUpsert(code="web", fields={}),
             ChannelUpsert(code="till", fields={}),
@@ -72,7 +73,7 @@ def written(kind: FileKind, path: Path, text: str | bytes) -> ImportOptions:
 
 
 def files_in(directory: Path) -> list[str]:
-    return sorted(path.name for path in directory.iterdir() if ".sqlite3" not in path.name)
+    return sorted(path.name for path in directory.iterdir())
 
 
 async def run(services: Services, options: ImportOptions) -> ImportReport | Refused:

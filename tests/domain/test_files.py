@@ -339,8 +339,8 @@ def test_batches_hold_no_two_rows_of_the_same_thing() -> None:
     rows = [
         CsvRecord(row=row, cells=cells) for row, cells in enumerate((("A", "w"), ("A", "x"), ("B", "w"), ("A", "w")))
     ]
-    assert [[one.row for one in batch] for batch in batches(table, rows, rows_max=10)] == [[0, 1, 2], [3]]
-    assert [[one.row for one in batch] for batch in batches(table, rows, rows_max=2)] == [[0, 1], [2, 3]]
+    assert [[one.row for one in batch.values()] for batch in batches(table, rows, rows_max=10)] == [[0, 1, 2], [3]]
+    assert [[one.row for one in batch.values()] for batch in batches(table, rows, rows_max=2)] == [[0, 1], [2, 3]]
     assert list(batches(table, [], rows_max=2)) == []
 
 
