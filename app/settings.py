@@ -15,6 +15,8 @@ NO_ORIGINS = "none"
 LOOPBACK_ADDRESSES = ("127.0.0.1", "::1", "localhost")
 REDIS_SCHEMES = ("redis", "rediss")
 REDIS_TLS_OPTIONS = {"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile"}
+PORT = re.compile(r":([^:\]]*)$")
+PORT_MAX = 65_535
 REDIS_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 POINTS_MAX = 1_000_000_000
 """So many points, in millionths, are whole numbers in every arithmetic that reckons with them, Redis's included."""
@@ -237,7 +239,8 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _names_a_known_database(cls, url: str) -> str:
-        if url in (SQLITE_PREFIX, POSTGRES_PREFIX) or not url.startswith((SQLITE_PREFIX, POSTGRES_PREFIX)):
+        names_file = url.startswith(SQLITE_PREFIX) and url != SQLITE_PREFIX
+        if not names_file and not _is_postgres_url(url):
             raise ValueError(f"write {SQLITE_PREFIX}path/to/file.sqlite3 or {POSTGRES_PREFIX}user:password@host/name")
         return url
 
@@ -260,7 +263,7 @@ class Settings(BaseSettings):
     @field_validator("read_database_url")
     @classmethod
     def _names_a_replica(cls, url: str | None) -> str | None:
-        if url is not None and (url == POSTGRES_PREFIX or not url.startswith(POSTGRES_PREFIX)):
+        if url is not None and not _is_postgres_url(url):
             raise ValueError(f"write {POSTGRES_PREFIX}user:password@host/name, or leave it unset")
         return url
 
@@ -317,6 +320,15 @@ class Settings(BaseSettings):
     def sqlite_path(self) -> Path:
         """The file behind the database URL."""
         return Path(self.database_url.removeprefix(SQLITE_PREFIX))
+
+
+def _is_postgres_url(url: str) -> bool:
+    """Return whether the URL may name a database: on one or several hosts, with ports that are numbers, if any."""
+    if not url.startswith(POSTGRES_PREFIX) or url == POSTGRES_PREFIX:
+        return False
+    hosts = urlsplit(url).netloc.rpartition("@")[2]
+    ports = (PORT.search(host) for host in hosts.split(","))
+    return all(port is None or (port[1].isdecimal() and int(port[1]) <= PORT_MAX) for port in ports)
 
 
 def _is_redis_url(url: str) -> bool:

@@ -84,6 +84,11 @@ async def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
         ("READ_DATABASE_URL", "sqlite+aiosqlite:///copy.sqlite3", REPLICA_ADVICE),
         ("READ_DATABASE_URL", "postgresql+asyncpg://", REPLICA_ADVICE),
         ("READ_STALENESS_MS_MAX", "99", "write at least 100"),
+        (
+            "DATABASE_URL",
+            "postgresql+asyncpg://stock:secret@127.0.0.1:many/stock",
+            "write sqlite+aiosqlite:///path/to/file.sqlite3 or postgresql+asyncpg://user:password@host/name",
+        ),
         ("ALLOWED_ORIGINS", "*", "write each origin; `*` would let every web site in"),
     ],
 )
