@@ -9,6 +9,8 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from pydantic import SecretStr
+
 from app.observability import configure_logging
 from app.settings import Settings
 from app.supervisor import Ready, Supervisor, Times
@@ -56,8 +58,11 @@ def serve(
 def environment_of(settings: Settings) -> dict[str, str]:
     """Return the environment in which another process has the same settings, wherever ours came from."""
     given = settings.model_dump(include=settings.model_fields_set, exclude_none=True)
-    named = {f"{SETTING_PREFIX}{name.upper()}": str(value) for name, value in given.items()}
-    return {**os.environ, **named}
+    return {**os.environ, **{f"{SETTING_PREFIX}{name.upper()}": _as_text(value) for name, value in given.items()}}
+
+
+def _as_text(value: object) -> str:
+    return str(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
 def _serve_alone(settings: Settings, listener: socket.socket, ready: Ready) -> int:

@@ -10,9 +10,11 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from typing import cast
 
 import uvicorn
 
+from app.acceptor import Acceptor, Share
 from app.bootstrap import Gateway
 from app.endings import START_FAILED, CannotServe
 from app.last_words import HttpWithLastWords, WebSocketWithLastWords, configured
@@ -40,9 +42,12 @@ class GatewayServer(uvicorn.Server):
         app: GatewayApp,
         on_ready: Callable[[Gateway], None],
         patience_seconds: float = PATIENCE_SECONDS,
+        share: Share | None = None,
     ) -> None:
         super().__init__(config)
         self._patience_seconds = patience_seconds
+        self._share = share
+        self._acceptor: Acceptor | None = None
         self.failure: Exception | None = None
         self._app = app
         self._on_ready = on_ready
@@ -56,20 +61,44 @@ class GatewayServer(uvicorn.Server):
             return
         if not self._app.is_open:
             logger.warning("the gateway is not open yet; until it is, requests are answered with UNAVAILABLE")
-        await super().startup(sockets)
+        if self._share is None:
+            await super().startup(sockets)
+        else:
+            await super().startup([])
+            self._begin_to_share(sockets or [], self._share)
         self._announcing = asyncio.create_task(self._announce())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop taking requests, end the streams, finish what has begun, close the gateway."""
-        for server in self.servers:
-            server.close()
-        await asyncio.sleep(ACCEPTED_SECONDS)
+        if self._acceptor is None:
+            for server in self.servers:
+                server.close()
+            await asyncio.sleep(ACCEPTED_SECONDS)
+        else:
+            await self._acceptor.end()
         self._app.end_streams()
         await super().shutdown(sockets)
         if self._announcing is not None:
             self._announcing.cancel()
         if not self.force_exit:
             await self._app.close()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Do what is done ten times a second; return whether it is time to stop."""
+        if self._acceptor is not None:
+            self._acceptor.tell()
+        return await super().on_tick(counter)
+
+    def _begin_to_share(self, sockets: list[socket.socket], share: Share) -> None:
+        (listener,) = sockets
+        connections = self.server_state.connections
+        self._acceptor = Acceptor(listener, share, protocol=self._protocol, held=lambda: len(connections))
+        self._acceptor.begin()
+
+    def _protocol(self) -> asyncio.Protocol:
+        # As uvicorn makes one for each connection that it takes itself.
+        make = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def _announce(self) -> None:
         """Tell that requests are answered; end the server when they never will be."""
@@ -86,10 +115,12 @@ def run_server(
     *,
     on_ready: Callable[[Gateway], None],
     patience_seconds: float = PATIENCE_SECONDS,
+    share: Share | None = None,
 ) -> None:
     """Serve on the socket until a signal says stop; `on_ready` is told of the gateway once requests are answered.
 
-    After `patience_seconds` requests are taken even if the gateway is not open yet, to be told to come again.
+    After `patience_seconds` requests are taken even if the gateway is not open yet, to be told to come again. `share`
+    is this process's where others take connections from the same socket.
 
     Raises CannotServe. Exits with START_FAILED when the gateway cannot be opened for another reason.
     """
@@ -100,7 +131,9 @@ def run_server(
         on_ready(gateway)
 
     app = GatewayApp(settings)
-    server = GatewayServer(_config(settings, app), app=app, on_ready=ready, patience_seconds=patience_seconds)
+    server = GatewayServer(
+        _config(settings, app), app=app, on_ready=ready, patience_seconds=patience_seconds, share=share
+    )
 
     def stop(*_: object) -> None:
         server.should_exit = True

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol, Self
 
-from app.worker_process import Word, WorkerProcess
+from app.acceptor import NOT_TAKING, ConnectionCounts
+from app.worker_process import Assignment, Word, WorkerProcess
 
 logger = logging.getLogger("stockgate.supervisor")
 
@@ -85,6 +86,9 @@ class Supervisor:
         self._on_ready = on_ready
         self._slots = [Slot() for _ in range(count)]
         self._workers: set[WorkerProcess] = set()
+        # One worker more than there are places, for one that is to replace another.
+        self._counts = ConnectionCounts.for_processes(count + 1)
+        self._cells = list(range(count + 1))
         self._has_been_ready = False
         self._stopping = asyncio.Event()
         self._restart_wanted = asyncio.Event()
@@ -106,6 +110,7 @@ class Supervisor:
                 task.cancel()
             await asyncio.wait((stopping, *tasks))
             await self._end_all()
+            self._counts.close()
         for task in done:
             task.result()
         return self._exit_code
@@ -120,6 +125,7 @@ class Supervisor:
             worker = slot.worker
             await asyncio.wait((worker.ended,))
             if slot.worker is not worker:
+                short_lives = 0
                 continue
             if not self._has_been_ready and (worker.exit_code or 0) > 0:
                 # It has said why. Another one would end in the same way.
@@ -169,29 +175,45 @@ class Supervisor:
         """Start a worker, trying again when the system has no room for it."""
         failures = 0
         while True:
-            # While others answer requests, one that cannot do so yet leaves them to these.
-            patience = self._times.ready if any(one.is_ready for one in self._workers) else self._times.patience
+            cell = self._cells.pop()
             try:
                 worker = await WorkerProcess.start(
-                    self._listener, environment=self._environment, patience_seconds=patience, on_word=self._hear
+                    partial(self._assignment, cell), environment=self._environment, on_word=self._hear
                 )
             except OSError as error:
+                self._cells.append(cell)
                 failures += 1
                 logger.error("no worker can be started now: %s", error)
                 await asyncio.sleep(self._times.pause_after(failures))
             else:
                 self._workers.add(worker)
-                worker.ended.add_done_callback(partial(self._forget, worker))
+                worker.ended.add_done_callback(partial(self._forget, worker, cell))
                 logger.info("worker %d has started", worker.pid)
                 return worker
 
-    def _forget(self, worker: WorkerProcess, _: "asyncio.Task[int]") -> None:
+    def _assignment(self, cell: int, line: int) -> Assignment:
+        # While others answer requests, one that cannot do so yet leaves them to these.
+        patience = self._times.ready if any(one.is_ready for one in self._workers) else self._times.patience
+        return Assignment(
+            listener=self._listener.fileno(),
+            line=line,
+            counts=self._counts.file,
+            cell=cell,
+            patience_seconds=patience,
+        )
+
+    def _forget(self, worker: WorkerProcess, cell: int, _: "asyncio.Task[int]") -> None:
         self._workers.discard(worker)
+        # A worker that was killed did not say that it takes no more.
+        self._counts.tell(cell, NOT_TAKING)
+        self._cells.append(cell)
 
     def _hear(self, word: Word) -> None:
         if not self._has_been_ready and all(one.worker is not None and one.worker.is_ready for one in self._slots):
             self._has_been_ready = True
-            self._on_ready(is_open=word is Word.READY_AND_OPEN)
+            # By itself, so that whatever becomes of it ends nothing here.
+            ready = partial(self._on_ready, is_open=word is Word.READY_AND_OPEN)
+            asyncio.get_running_loop().call_soon(ready)
 
     def _stop(self, number: signal.Signals) -> None:
         if self._stopping.is_set() and number == signal.SIGINT:

@@ -1,8 +1,6 @@
-"""One of the processes of `stockgate serve --workers N`: `python -m app.worker PORT LINE SECONDS`, run by its parent.
+"""One of the processes of `stockgate serve --workers N`, run by its parent with the arguments of `Assignment`.
 
-PORT and LINE are open files that it inherits: the socket that all workers share, and the line on which it tells its
-parent how it is. For so many SECONDS it leaves the port to the others while its gateway is not open. The rule: it does
-not outlive its parent, whose end it sees by the end of the line.
+The rule: it does not outlive its parent, whose end it sees by the end of the line on which it tells how it is.
 """
 
 import asyncio
@@ -15,13 +13,14 @@ import sys
 import threading
 import time
 
+from app.acceptor import ConnectionCounts, Share
 from app.bootstrap import Gateway
 from app.endings import REFUSED, CannotServe
 from app.observability import configure_logging
 from app.server import run_server
 from app.settings import Settings
 from app.supervisor import STAGES_OF_A_STOP
-from app.worker_process import SAYS_SECONDS, Word
+from app.worker_process import SAYS_SECONDS, Assignment, Word
 
 logger = logging.getLogger("stockgate.worker")
 
@@ -32,8 +31,9 @@ def main() -> None:
     """Serve until the supervisor says stop, or is gone."""
     settings = Settings()
     configure_logging(settings)
-    listener = socket.socket(fileno=int(sys.argv[1]))
-    line = socket.socket(fileno=int(sys.argv[2]))
+    given = Assignment.of_arguments(sys.argv[1:])
+    listener, line = (socket.socket(fileno=file) for file in (given.listener, given.line))
+    share = Share(ConnectionCounts(given.counts), given.cell)
     # What a terminal sends to all processes of a group is for the parent to act on.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     seconds = STAGES_OF_A_STOP * settings.shutdown_deadline_ms / MS
@@ -45,7 +45,7 @@ def main() -> None:
         saying.add(asyncio.get_running_loop().create_task(_say_on(line, word)))
 
     try:
-        run_server(settings, listener, on_ready=ready, patience_seconds=float(sys.argv[3]))
+        run_server(settings, listener, on_ready=ready, patience_seconds=given.patience_seconds, share=share)
     except CannotServe as refusal:
         logger.critical("%s", refusal)
         sys.exit(REFUSED)

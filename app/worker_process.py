@@ -8,7 +8,8 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from enum import Enum
 from typing import Final, Self
 
@@ -29,6 +30,39 @@ class Word(Enum):
     ALIVE = b"."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What a worker is given: open files, its cell among the counts of connections, and how long it is patient.
+
+    `listener` is the socket that all workers share, `line` what it tells its parent on, `counts` the memory of the
+    counts. For `patience_seconds` it leaves the port to the others while its gateway is not open.
+    """
+
+    listener: int
+    line: int
+    counts: int
+    cell: int
+    patience_seconds: float
+
+    @property
+    def files(self) -> tuple[int, ...]:
+        """The files that it inherits."""
+        return (self.listener, self.line, self.counts)
+
+    def as_arguments(self) -> list[str]:
+        """Return it as the arguments of a command."""
+        return [str(value) for value in astuple(self)]
+
+    @classmethod
+    def of_arguments(cls, arguments: Sequence[str]) -> Self:
+        """Return what these arguments say."""
+        listener, line, counts, cell = map(int, arguments[:4])
+        return cls(listener=listener, line=line, counts=counts, cell=cell, patience_seconds=float(arguments[4]))
+
+
+WORDS: Final = {word.value[0]: word for word in Word}
+
+
 class WorkerProcess:
     """One worker: its process, and the line on which it says how it is."""
 
@@ -47,24 +81,23 @@ class WorkerProcess:
     @classmethod
     async def start(
         cls,
-        listener: socket.socket,
+        give: Callable[[int], Assignment],
         *,
         environment: Mapping[str, str],
-        patience_seconds: float,
         on_word: Callable[[Word], None],
     ) -> Self:
-        """Start a worker on the socket. Raises OSError when the system has no room for it.
+        """Start a worker. `give` says what it is given besides its end of the line.
 
-        After `patience_seconds` it takes requests even if its gateway is not open yet.
+        Raises OSError when the system has no room for it.
         """
         ours, theirs = socket.socketpair()
         ours.settimeout(0)
-        files = (listener.fileno(), theirs.fileno())
+        given = give(theirs.fileno())
         try:
             process = await asyncio.create_subprocess_exec(
                 *COMMAND,
-                *map(str, (*files, patience_seconds)),
-                pass_fds=files,
+                *given.as_arguments(),
+                pass_fds=given.files,
                 env=environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 # A group of its own: what a terminal sends to all at once, as Ctrl-C does, is for the supervisor.
@@ -142,11 +175,11 @@ class WorkerProcess:
         with line:
             while said := await _heard(loop, line):
                 self._heard_at = loop.time()
-                for byte in said:
-                    word = Word(bytes((byte,)))
-                    if word is not Word.ALIVE:
+                for word in map(WORDS.get, said):
+                    # A worker of a later version may say what is not known here; at least it is alive.
+                    if word in (Word.READY, Word.READY_AND_OPEN):
                         self._ready.set()
-                    self._on_word(word)
+                        self._on_word(word)
 
 
 async def _heard(loop: asyncio.AbstractEventLoop, line: socket.socket) -> bytes:

@@ -8,6 +8,7 @@ from app.supervisor import Times
 
 GIVEN = {
     "database_url": "postgresql+asyncpg://stock:p%40ss;word@db.example:5432/stock?sslmode=require",
+    "redis_url": "redis://:p%40ss@cache.example:6379/0",
     "port": 0,
     "workers": 3,
     "log_requests": False,
@@ -35,6 +36,9 @@ def test_workers_have_the_settings_that_were_given_on_the_command_line(bare: pyt
         bare.setenv(name, value)
     assert Settings() == settings
     assert (settings.port, settings.log_requests) == (0, False)
+    redis_url = Settings().redis_url
+    assert redis_url is not None
+    assert redis_url.get_secret_value() == GIVEN["redis_url"]
 
 
 def test_what_is_unset_stays_unset(bare: pytest.MonkeyPatch) -> None:

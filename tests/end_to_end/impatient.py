@@ -7,7 +7,7 @@ from app.processes import serve
 from app.settings import Settings
 from app.supervisor import Times
 
-TIMES: Final = Times(ready=20.0, stop=2.0, silence=3.0, watch=0.2)
+TIMES: Final = Times(ready=20.0, stop=6.0, silence=3.0, watch=0.2)
 
 
 def greet(address: str, *, is_open: bool) -> None:

@@ -85,7 +85,7 @@ async def test_it_answers_before_its_database_is_up_and_serves_once_it_is(
         await _requests_are_told_to_wait(client)
         await _sockets_are_told_to_wait(gateway)
         assert "waiting for the database postgresql://127.0.0.1" in gateway.log()
-        assert len(said(gateway, "the gateway is not open yet")) == int(workers)
+        await becomes(lambda: len(said(gateway, "the gateway is not open yet")) == int(workers))
         assert "Stockgate serves" not in gateway.log()
         await asyncio.to_thread(database.start)
         await becomes(lambda: "Stop with Ctrl-C" in gateway.log())
