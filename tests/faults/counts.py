@@ -22,4 +22,4 @@ def seconds(name: str, *, ci: float) -> float:
 
 SEED: Final = count("SEED", ci=0) or random.SystemRandom().randrange(1, 1_000_000)
 # Generous here, for machines that run other tests at the same time; scripts/faults holds to 2 seconds.
-READY_SECONDS_MAX: Final = seconds("READY_SECONDS_MAX", ci=10)
+READY_SECONDS_MAX: Final = seconds("READY_SECONDS_MAX", ci=30)

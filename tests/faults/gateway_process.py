@@ -17,8 +17,8 @@ from tests.faults import mutants
 
 # A server that was told to stop by a signal may end by that signal, once it has finished its work.
 STOPPED_EXIT_CODES: Final = (0, -signal.SIGTERM)
-READY_SECONDS_MAX: Final = 20.0
-STOP_SECONDS_MAX: Final = 20.0
+READY_SECONDS_MAX: Final = 60.0
+STOP_SECONDS_MAX: Final = 30.0
 AUDIT_SECONDS_MAX: Final = 120.0
 
 

@@ -27,7 +27,7 @@ from tests.faults.trial import Trial, open_trial
 HISTORY_SECONDS: Final = seconds("HISTORY_SECONDS", ci=3)
 KILLS: Final = count("HISTORY_KILLS", ci=1)
 SECONDS_MAX_BESIDES: Final = 120
-SECONDS_MAX_PER_KILL: Final = 12
+SECONDS_MAX_PER_KILL: Final = 40
 LEVEL: Final = ("MUG", "EAST")
 MIX: Final = Mix(skus=("MUG", "CUP"), locations=("EAST", "WEST"), opening=20)
 
