@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Integer, Select, Text, bindparam, case, func,
 from sqlalchemy.sql.base import Executable
 
 from app.storage.event_codec import decode_event, encode_event
-from app.storage.statements import Call, Dialect, Row, Rows, statement
+from app.storage.statements import Call, Dialect, Row, Rows, plain_insert, statement
 from app.storage.tables import events, feed_head
 from app.storage.times import from_microseconds
 from domain.catalogue import LocationArchived, LocationUpserted
@@ -28,7 +28,7 @@ def advance_head(sql: Dialect) -> Executable:
     return update(feed_head).values(position=feed_head.c.position + bindparam("taken")).returning(feed_head.c.position)
 
 
-@statement
+@plain_insert
 def append_events(sql: Dialect) -> Executable:
     """Append events at the positions taken, `back` of each before the head."""
     rows = sql.rows(

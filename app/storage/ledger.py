@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import BigInteger, Integer, Select, Text, insert, select
 from sqlalchemy.sql.base import Executable
 
-from app.storage.statements import Call, Dialect, Row, Script, call_if_any, run, run_together, statement
+from app.storage.statements import Call, Dialect, Row, Script, call_if_any, plain_insert, run, run_together, statement
 from app.storage.tables import adjustments, idempotency_keys, items, locations, movements
 from app.storage.times import from_microseconds, to_microseconds
 from domain.adjustments import Adjustment, AdjustmentReason, Movement
@@ -64,7 +64,7 @@ def movements_by_adjustment(sql: Dialect) -> Select[*tuple[object, ...]]:
     )
 
 
-@statement
+@plain_insert
 def add_movements(sql: Dialect) -> Executable:
     """Append ledger rows."""
     rows = sql.rows(
@@ -82,7 +82,7 @@ def add_movements(sql: Dialect) -> Executable:
     return insert(movements).from_select(columns, source)
 
 
-@statement
+@plain_insert
 def add_keys(sql: Dialect) -> Executable:
     """Keep idempotency keys; one that exists breaks the unique index and so the transaction."""
     rows = sql.rows("rows", account_id=Text, key=Text, fingerprint=Text, adjustment_id=Text, recorded_at=BigInteger)
@@ -90,7 +90,7 @@ def add_keys(sql: Dialect) -> Executable:
     return insert(idempotency_keys).from_select(columns, select(*(rows.c[column] for column in columns)))
 
 
-@statement
+@plain_insert
 def add_adjustments(sql: Dialect) -> Executable:
     """Keep adjustments with their positions, `back` of each before the head."""
     columns = [column.name for column in adjustments.c]

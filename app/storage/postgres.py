@@ -1,12 +1,13 @@
 """PostgreSQL through asyncpg: the dialect and the driver; the one rule: a statement is one round trip, at any size.
 
-Sets travel as one bound array a column, and statements are prepared once a connection. What a connection may hold up,
-and for how long, is told to the server itself, so that it lets go of what a stalled gateway holds.
+Sets travel as one bound array a column (large ones of new rows by COPY), and statements are prepared once a connection.
+What a connection may hold up, and for how long, is told to the server itself, so that it lets go of what a stalled
+gateway holds.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
@@ -36,7 +37,8 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.types import TypeEngine
 
-from app.storage.statements import Rows, Script, Statement, Step
+from app.storage.postgres_copy import CopyTarget, is_to_be_copied, rows_of, target_of
+from app.storage.statements import ROWS, Call, Rows, Script, Statement, Step
 from app.storage.tables import feed_head
 
 Result = TypeVar("Result")
@@ -142,6 +144,11 @@ class PostgresDialect:
             columns_of_set=self._columns_of_set,
         )
 
+    def copy_target(self, which: Statement) -> CopyTarget:
+        """Return where the rows of a plain insert go."""
+        self._prefix, self._columns_of_set, self._written = "", {}, {}
+        return target_of(which.build(self), cells=self._columns_of_set[ROWS])
+
     def _together(self, which: Sequence[Statement]) -> Executable:
         """Return one statement that does what all do; it sees the database as it was before any of them wrote."""
         packed: list[ColumnElement[Any]] = []
@@ -220,6 +227,7 @@ class PostgresSessions:
     pool: "asyncpg.Pool[asyncpg.Record]"
     dialect: PostgresDialect
     compiled: dict[tuple[str, ...], CompiledStep] = field(default_factory=dict)
+    copy_targets: dict[str, CopyTarget] = field(default_factory=dict)
     transactions: int = 0
 
     @classmethod
@@ -302,6 +310,9 @@ class PostgresSessions:
             script.close()
 
     async def _take(self, connection: Connection, step: Step) -> list[Rows]:
+        copied = {call.statement.name: call for call in step if is_to_be_copied(call)}
+        if copied:
+            return await self._take_copying(connection, step, copied)
         names = tuple(call.statement.name for call in step)
         compiled = self.compiled.get(names)
         if compiled is None:
@@ -310,6 +321,33 @@ class PostgresSessions:
         if len(step) == 1:
             return [rows]
         return [[] if text is None else orjson.loads(text) for text in rows[0]]
+
+    async def _take_copying(self, connection: Connection, step: Step, copied: Mapping[str, Call]) -> list[Rows]:
+        """Take a step with large sets of new rows: first those without a position, for which nobody else waits."""
+        placed: list[Call] = []
+        for call in copied.values():
+            if self._copy_target(call).is_placed:
+                placed.append(call)
+            else:
+                await self._copy(connection, call)
+        others = [call for call in step if call.statement.name not in copied]
+        taken = await self._take(connection, others) if others else []
+        found = {call.statement.name: rows for call, rows in zip(others, taken, strict=True)}
+        for call in placed:
+            await self._copy(connection, call, head=found[HEAD_STATEMENT][0][0])
+        return [found.get(call.statement.name, []) for call in step]
+
+    async def _copy(self, connection: Connection, call: Call, *, head: int = 0) -> None:
+        target = self._copy_target(call)
+        await connection.copy_records_to_table(
+            target.table, columns=target.columns, records=target.records(rows_of(call), head=head)
+        )
+
+    def _copy_target(self, call: Call) -> CopyTarget:
+        name = call.statement.name
+        if name not in self.copy_targets:
+            self.copy_targets[name] = self.dialect.copy_target(call.statement)
+        return self.copy_targets[name]
 
 
 def dsn_of(url: str) -> str:

@@ -8,7 +8,7 @@ arrays), so that a batch costs a handful of statements, however many commands ar
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, FromClause, Subquery
 from sqlalchemy.sql.base import Executable
@@ -17,6 +17,8 @@ from sqlalchemy.types import TypeEngine
 Row = Sequence[Any]
 Rows = list[Row]
 Parameters = Mapping[str, object]
+ROWS: Final = "rows"
+PLACES_BACK: Final = "back"
 
 
 class Dialect(Protocol):
@@ -58,10 +60,15 @@ class Dialect(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A named sentence of SQL; `build` makes it for a dialect."""
+    """A named sentence of SQL; `build` makes it for a dialect.
+
+    `is_plain_insert`: it does nothing but insert its set `rows`, each cell into the column of its name, so that a
+    driver may bring the rows there another way. The cell PLACES_BACK is a position, told as how far before the head.
+    """
 
     name: str
     build: Callable[[Dialect], Executable]
+    is_plain_insert: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,11 @@ Script = Generator[Step, list[Rows], Result]
 def statement(build: Callable[[Dialect], Executable]) -> Statement:
     """Name a statement after the function that builds it."""
     return Statement(name=build.__name__, build=build)
+
+
+def plain_insert(build: Callable[[Dialect], Executable]) -> Statement:
+    """Name a statement that does nothing but insert its `rows` after the function that builds it."""
+    return Statement(name=build.__name__, build=build, is_plain_insert=True)
 
 
 def run(which: Statement, **parameters: object) -> Script[Rows]:
