@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.bench.postgres_server import PostgresServer
+from app.bench.postgres_server import DURABLE, PostgresServer
 from tests.servers import redis_server as redis
 from tests.servers.postgres_server import TestServer, running_server
 from tests.servers.redis_server import RedisPlace, RedisServer
@@ -40,6 +40,14 @@ def postgres_server(request: pytest.FixtureRequest) -> Iterator[TestServer]:
     """A real PostgreSQL."""
     with running_server() as server:
         request.config.stash[SERVERS_USED]["PostgreSQL"] = server.version
+        yield server
+
+
+@pytest.fixture(scope="session")
+def durable_postgres(request: pytest.FixtureRequest) -> Iterator[TestServer]:
+    """A real PostgreSQL that syncs every commit, as in production; for the fault tests."""
+    with running_server(DURABLE) as server:
+        request.config.stash[SERVERS_USED]["PostgreSQL, every commit synced"] = server.version
         yield server
 
 

@@ -18,6 +18,7 @@ from tests.servers.fault_proxy import FaultProxy
 from tests.servers.postgres_server import TestServer
 from tests.servers.wire_text import PostgresStatements
 
+POSTGRES_PORT: Final = 5432
 NAMES: Final = counting(1)
 
 
@@ -93,7 +94,7 @@ async def new_postgres_store(server: TestServer) -> AsyncIterator[PostgresStore]
     name = f"faults_{os.getpid()}_{next(NAMES)}"
     await server.execute(f"CREATE DATABASE {name}")
     try:
-        yield PostgresStore(url=server.url(name), name=f"PostgreSQL {server.version}")
+        yield PostgresStore(url=server.url(name), name=server.version.partition(" on ")[0])
     finally:
         await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -101,7 +102,7 @@ async def new_postgres_store(server: TestServer) -> AsyncIterator[PostgresStore]
 @contextmanager
 def ways_to(store: PostgresStore, *, count: int) -> Iterator[list[FaultProxy]]:
     """Open so many ways to a database, each with a proxy of its own on it."""
-    port = urlsplit(store.url).port
-    assert port is not None
+    parts = urlsplit(store.url)
+    target = (parts.hostname or "127.0.0.1", parts.port or POSTGRES_PORT)
     with ExitStack() as stack:
-        yield [stack.enter_context(FaultProxy(target_port=port, reader=PostgresStatements)) for _ in range(count)]
+        yield [stack.enter_context(FaultProxy(target, reader=PostgresStatements)) for _ in range(count)]

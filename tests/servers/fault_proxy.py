@@ -99,10 +99,10 @@ class _Link:
 
 
 class FaultProxy:
-    """A proxy before one server; it lets everything pass until it is told otherwise."""
+    """A proxy before one server, `target` (host, port); it lets everything pass until it is told otherwise."""
 
-    def __init__(self, *, target_port: int, reader: Callable[[], WireReader] = Lines) -> None:
-        self.target_port = target_port
+    def __init__(self, target: tuple[str, int], *, reader: Callable[[], WireReader] = Lines) -> None:
+        self.target = target
         self.port = 0
         self.cuts = 0
         self._reader = reader
@@ -226,7 +226,7 @@ class FaultProxy:
 
     async def _serve(self, link: _Link) -> None:
         await self._is_open.wait()
-        link.server = await asyncio.open_connection(HOST, self.target_port)
+        link.server = await asyncio.open_connection(*self.target)
         is_cut = False
         try:
             try:

@@ -4,7 +4,7 @@ The one rule: `STOCKGATE_TEST_POSTGRES_URL` names a server to use instead; there
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -45,13 +45,13 @@ class TestServer:
 
 
 @contextmanager
-def running_server() -> Iterator[TestServer]:
-    """Yield the server that the environment names, or one of the session's own."""
+def running_server(settings: Mapping[str, str] = QUICK) -> Iterator[TestServer]:
+    """Yield the server that the environment names, or one of the session's own with these settings."""
     given = os.environ.get(URL_VARIABLE)
     if given:
         yield TestServer(base_url=given.rpartition("/")[0], version=f"the server of {URL_VARIABLE}")
         return
-    with PostgresServer(settings={**QUICK, "max_locks_per_transaction": "256"}) as server:
+    with PostgresServer(settings={**settings, "max_locks_per_transaction": "256"}) as server:
         version = server.execute("SHOW server_version")
         base_url = server.url("").rstrip("/")
         yield TestServer(base_url=base_url, version=f"PostgreSQL {version} on port {server.port}")

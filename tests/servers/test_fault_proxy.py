@@ -47,7 +47,7 @@ async def echo_behind_proxy() -> AsyncIterator[tuple[Echo, FaultProxy]]:
     echo.port = server.sockets[0].getsockname()[1]
     try:
         async with asyncio.timeout(4 * SECONDS_MAX):
-            with FaultProxy(target_port=echo.port) as proxy:
+            with FaultProxy(("127.0.0.1", echo.port)) as proxy:
                 yield echo, proxy
     finally:
         server.close()

@@ -24,7 +24,9 @@ async def table_behind_proxy(server: TestServer) -> AsyncIterator[tuple[FaultPro
     direct = await asyncpg.connect(server.dsn("postgres"))
     try:
         await direct.execute(f"CREATE TABLE {TABLE} AS SELECT 1 AS number")
-        with FaultProxy(target_port=urlsplit(server.base_url).port or 5432, reader=PostgresStatements) as proxy:
+        parts = urlsplit(server.base_url)
+        target = (parts.hostname or "127.0.0.1", parts.port or 5432)
+        with FaultProxy(target, reader=PostgresStatements) as proxy:
             yield proxy, direct
     finally:
         await direct.execute(f"DROP TABLE IF EXISTS {TABLE}")
