@@ -1,6 +1,8 @@
 """The command line of `scripts/bench`: exits with 1 when a request failed or the ledger does not add up."""
 
 from collections.abc import Callable
+from dataclasses import asdict
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ from rich.table import Table
 
 from app.bench import report as reports
 from app.bench.databases import DatabaseKind
+from app.bench.growth import bench_growth
 from app.bench.plans import PERCENTILES
 from app.bench.runs import BenchError, BenchOptions, BenchReport, bench_adjust, bench_echo, bench_follow, bench_read
 from app.bench.server_process import ServerError
@@ -93,6 +96,36 @@ def follow_changes(
     for one in bench_follow(options, changes=changes):
         table.add_row(one.name, f"{one.changes:,}", *(f"{value:.1f}" for value in one.latency_milliseconds.values()))
     console.print(table)
+
+
+@app.command()
+def grow(
+    seconds: Seconds = 10,
+    connections: Connections = 64,
+    skus: Annotated[
+        int, typer.Option(min=1000, max=10_000_000, help="How many SKUs are loaded, at 3 locations.")
+    ] = 1000,
+    json: JsonFile = None,
+    directory: Directory = None,
+) -> None:
+    """Load many SKUs from files into PostgreSQL, then read and adjust among them, with pgbench beside it."""
+    console = Console()
+    options = BenchOptions(seconds=seconds, connections=connections, skus=skus, directory=directory)
+    grown = bench_growth(options, say=console.print)
+    table = Table("", "requests per second", "p50, ms", "p99, ms", "pgbench per second")
+    beside = {one.workload: f"{one.rate_per_second:,.0f}" for one in grown.pgbench}
+    for run in grown.figures:
+        shown = (f"{run.rate_per_second:,.0f}", *(f"{run.latency_milliseconds[name]:.1f}" for name in ("p50", "p99")))
+        table.add_row(run.workload, *shown, beside.get(run.workload, ""))
+    console.print(table)
+    console.print(
+        f"{grown.skus:,} SKUs; database {grown.database_megabytes:,.0f} MB, gateway {grown.gateway_megabytes:,.0f} MB; "
+        f"audit {grown.audit_seconds:,.0f} s, exit code {grown.audit_exit_code}"
+    )
+    if json is not None:
+        json.write_text(dumps(asdict(grown), indent=2) + "\n", encoding="utf-8")
+    if grown.audit_exit_code or any(run.failures for run in grown.figures):
+        raise typer.Exit(code=1)
 
 
 def _run(bench: Callable[[BenchOptions], BenchReport], options: BenchOptions, json_path: Path | None) -> None:

@@ -6,10 +6,12 @@ change both, add two ledger rows, keep the key. It validates nothing, computes n
 
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from app.bench.plans import Workload
 from app.bench.postgres_server import PostgresServer
 from app.bench.server_process import ServerError
 
@@ -30,7 +32,7 @@ INSERT INTO stock
 """
 ANALYZE: Final = "VACUUM ANALYZE"
 TRANSACTION: Final = """\
-\\set item random(1, {skus})
+\\set item {item}
 \\set key random(1, 9000000000000000)
 BEGIN;
 SELECT adjustment FROM keys WHERE account = 'bench' AND key = 'order-' || :client_id || '-' || :key;
@@ -42,6 +44,12 @@ INSERT INTO ledger (item, location, delta) VALUES (:item, 2, 1);
 INSERT INTO keys VALUES ('bench', 'order-' || :client_id || '-' || :key, 'adjustment');
 END;
 """
+CHOICES: Final[Mapping[str, str]] = {
+    Workload.ADJUST_SPREAD.value: "random(1, {skus})",
+    Workload.ADJUST_ZIPF.value: "random_zipfian(1, {skus}, 1.001)",
+    Workload.ADJUST_HOT.value: "1",
+}
+"""How each workload chooses the item of a transaction."""
 RATE: Final = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
 LATENCY: Final = re.compile(r"^latency average = ([0-9.]+) ms", re.MULTILINE)
 
@@ -67,7 +75,7 @@ def run(server: PostgresServer, *, workload: str, skus: int, seconds: float) -> 
     """Run the transaction for some time over so many SKUs. Raises ServerError when it fails."""
     with tempfile.NamedTemporaryFile("w", prefix="stockgate-pgbench-", suffix=".sql") as file:
         Path(file.name).chmod(0o644)
-        file.write(TRANSACTION.format(skus=skus))
+        file.write(TRANSACTION.format(item=CHOICES[workload].format(skus=skus)))
         file.flush()
         said = server.pgbench(
             *("-n", "-M", "prepared", "-c", str(CLIENTS), "-j", str(THREADS), "-T", str(max(1, round(seconds)))),

@@ -17,6 +17,7 @@ class Workload(StrEnum):
 
     ECHO = "echo"
     ADJUST_SPREAD = "adjust, spread"
+    ADJUST_ZIPF = "adjust, Zipf"
     ADJUST_HOT = "adjust, hot"
     READ = "read"
 

@@ -90,7 +90,7 @@ def bench_echo(options: BenchOptions) -> BenchReport:
         log_path = Path(name) / "echo.log"
         with ServerProcess(command=command, port=port, log_path=log_path, core=server_core) as server:
             server.start(deadline_seconds=READY_SECONDS_MAX)
-            measured = [_measure(server, options, Workload.ECHO)]
+            measured = [measure(server, options, Workload.ECHO)]
             server.stop(deadline_seconds=STOP_SECONDS_MAX)
     return BenchReport(name="echo", figures=measured, cores_are_apart=cores_apart() != (None, None))
 
@@ -114,12 +114,12 @@ def bench_follow(options: BenchOptions, *, changes: int) -> Sequence[FollowFigur
     ):
         redis.begin()
         settings = {"STOCKGATE_DATABASE_URL": database.url}
-        token = _create_key(settings) if options.uses_key else None
+        token = create_key(settings) if options.uses_key else None
         measured: list[FollowFigures] = []
         for name, more in (("with Redis", {"STOCKGATE_REDIS_URL": redis.url}), ("without Redis", {})):
             with (
-                _gateway(Path(directory), settings | more) as watched,
-                _gateway(Path(directory), settings | more) as changed,
+                gateway(Path(directory), settings | more) as watched,
+                gateway(Path(directory), settings | more) as changed,
             ):
                 if not measured:
                     _set_up(changed.port, options.skus, token)
@@ -133,14 +133,14 @@ def _bench_gateway(name: str, options: BenchOptions, workloads: Sequence[Workloa
         found = probe(Path(directory))
         with bench_database(options.database, Path(directory)) as database:
             settings = {"STOCKGATE_DATABASE_URL": database.url, **_workers(options)}
-            token = _create_key(settings) if options.uses_key else None
-            with _gateway(Path(directory), settings) as server:
+            token = create_key(settings) if options.uses_key else None
+            with gateway(Path(directory), settings) as server:
                 _set_up(server.port, options.skus, token)
                 if database.server is not None:
                     database.server.execute(ANALYZE, database=GATEWAY_DATABASE)
-                measured = [_measure(server, options, workload, token) for workload in workloads]
+                measured = [measure(server, options, workload, token) for workload in workloads]
                 server.stop(deadline_seconds=STOP_SECONDS_MAX)
-            audit = _audit(settings)
+            audit = run_audit(settings)
             compared = _compare(database, options, workloads)
     return BenchReport(
         name=name,
@@ -159,17 +159,17 @@ def _workers(options: BenchOptions) -> dict[str, str]:
 
 def _compare(database: BenchDatabase, options: BenchOptions, workloads: Sequence[Workload]) -> Sequence[PgbenchFigures]:
     """Let pgbench do on the same server what the gateway did, where there is one."""
-    skus_of = {Workload.ADJUST_SPREAD: options.skus, Workload.ADJUST_HOT: 1}
-    wanted = [one for one in workloads if one in skus_of]
+    wanted = [one for one in workloads if one.value in pgbench.CHOICES]
     if database.server is None or not wanted:
         return ()
     pgbench.prepare(database.server, skus=options.skus)
     return [
-        pgbench.run(database.server, workload=one.value, skus=skus_of[one], seconds=options.seconds) for one in wanted
+        pgbench.run(database.server, workload=one.value, skus=options.skus, seconds=options.seconds) for one in wanted
     ]
 
 
-def _create_key(settings: dict[str, str]) -> str:
+def create_key(settings: dict[str, str]) -> str:
+    """Make the database and a key in it; return the key's token."""
     _run_command(settings, "migrate")
     return _run_command(settings, "keys", "create", "--account", "bench", "--role", "BACKOFFICE").strip()
 
@@ -188,7 +188,8 @@ def _run_command(settings: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-def _audit(settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run_audit(settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Let the product compare every level with its ledger."""
     return subprocess.run(
         stockgate_command("audit"),
         env=clean_environment(settings | {"COLUMNS": "200"}),
@@ -200,7 +201,8 @@ def _audit(settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def _gateway(directory: Path, settings: dict[str, str]) -> Iterator[ServerProcess]:
+def gateway(directory: Path, settings: dict[str, str]) -> Iterator[ServerProcess]:
+    """Yield a gateway that is ready."""
     server_core, _ = cores_apart()
     port = free_port()
     command = stockgate_command("serve", "--port", str(port))
@@ -226,7 +228,8 @@ def _set_up(port: int, skus: int, token: str | None) -> None:
             raise BenchError("the set-up was refused:\n" + "\n".join(figures.failure_examples))
 
 
-def _measure(server: ServerProcess, options: BenchOptions, workload: Workload, token: str | None = None) -> LoadFigures:
+def measure(server: ServerProcess, options: BenchOptions, workload: Workload, token: str | None = None) -> LoadFigures:
+    """Run one workload against a gateway."""
     server_core, generator_core = cores_apart()
     warm_up_seconds = min(2.0, options.seconds / 4)
     plan = LoadPlan(

@@ -53,7 +53,7 @@ def make_requests(plan: LoadPlan) -> Requests:
         case Workload.ECHO:
             encoded = [_adjust_request(plan, random.Random(plan.seed), number=0)]
             return Requests(encoded=encoded, repeated=True, expected=b"adjustMultiChannelInventory")
-        case Workload.ADJUST_SPREAD | Workload.ADJUST_HOT:
+        case Workload.ADJUST_SPREAD | Workload.ADJUST_ZIPF | Workload.ADJUST_HOT:
             return _adjust_requests(plan)
         case Workload.READ:
             return _read_requests(plan)
@@ -89,13 +89,24 @@ def _adjust_requests(plan: LoadPlan) -> Requests:
 
 
 def _adjust_request(plan: LoadPlan, chance: random.Random, *, number: int) -> bytes:
-    sku = 0 if plan.workload is Workload.ADJUST_HOT else chance.randrange(plan.skus)
+    sku = _chosen_sku(plan, chance)
     value = {
         "sku": sku_name(sku),
         "adjustments": [{"locationId": location, "delta": -chance.randint(1, 9)} for location in LOCATIONS[:2]],
         "idempotencyKey": f"{plan.key_prefix}-{number:08d}",
     }
     return encode_graphql(plan.port, documents.ADJUST, {"input": value}, token=plan.token)
+
+
+def _chosen_sku(plan: LoadPlan, chance: random.Random) -> int:
+    match plan.workload:
+        case Workload.ADJUST_HOT:
+            return 0
+        case Workload.ADJUST_ZIPF:
+            # As sales are: how often an item comes is inverse to its rank, so each tenfold of ranks has the same share.
+            return min(plan.skus - 1, int(plan.skus ** chance.random()) - 1)
+        case _:
+            return chance.randrange(plan.skus)
 
 
 def _read_requests(plan: LoadPlan) -> Requests:
