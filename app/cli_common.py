@@ -31,6 +31,8 @@ OTHER_PREFIXES = (
     "STOCKGATE_TEST_",
 )
 """What tests and benches are told by; no settings of the gateway."""
+COMMAND_DEADLINE_MS = 6 * 3_600_000
+"""How long one statement of a command that only reads may take."""
 LIKENESS_MIN = 0.5
 """How alike two names must be for the one to be taken for a slip of the other, from 0 to 1."""
 WORDS_BY_TYPE = {
@@ -100,7 +102,9 @@ def on_database(settings: Settings, work: "Callable[[Database], Awaitable[Result
     from app.storage.opening import open_database  # noqa: PLC0415  # a second of imports that --help should not pay for
 
     async def run() -> Result:
-        database = await open_database(settings, read_connections=1)
+        # Nobody waits behind a command, and going over a whole ledger takes its time.
+        patient = settings.model_copy(update={"read_deadline_ms": COMMAND_DEADLINE_MS})
+        database = await open_database(patient, read_connections=1)
         try:
             return await work(database)
         finally:
