@@ -3,7 +3,6 @@
 An export goes to standard output where no file is named; all that is said about it goes to standard error.
 """
 
-import asyncio
 import contextlib
 import os
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+import uvloop
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -70,6 +70,10 @@ def import_file(
 
     _refuse_options(kind, file=file, run=run, reason=reason, errors=errors)
     settings = read_settings()
+    rows_max = min(BATCH_ROWS_MAX, settings.batch_rows_max, settings.queue_commands_max // BATCHES_IN_FLIGHT_MAX)
+    # The writer makes one transaction of one batch: it would take two that wait as one, and the next would not be read
+    # while one is committed.
+    settings = settings.model_copy(update={"batch_rows_max": rows_max})
     options = ImportOptions(
         kind=kind,
         path=file,
@@ -77,7 +81,7 @@ def import_file(
         run_name=run,
         reason=reason,
         is_dry_run=is_dry_run,
-        batch_rows_max=min(BATCH_ROWS_MAX, settings.queue_commands_max // BATCHES_IN_FLIGHT_MAX),
+        batch_rows_max=rows_max,
     )
     open_existing(settings)
     report = _imported(settings, options)
@@ -128,16 +132,16 @@ def _refuse_options(
 def _imported(settings: Settings, options: "ImportOptions") -> "ImportReport":
     from app.bootstrap import open_gateway  # noqa: PLC0415  # as above
     from app.files.importing import ErrorFileInTheWay, ImportInterrupted, import_file  # noqa: PLC0415  # as above
-    from app.memory import settle_memory  # noqa: PLC0415  # as above
+    from app.memory import OBJECTS_MADE_IN_BULK_MAX, settle_memory  # noqa: PLC0415  # as above
 
     async def run(progress: Callable[[int, int], None]) -> "ImportReport | Refused":
         async with open_gateway(settings) as gateway:
-            settle_memory()
+            settle_memory(objects_made_max=OBJECTS_MADE_IN_BULK_MAX)
             return await import_file(gateway.services, options, by=COMMAND_LINE, progress=progress)
 
     try:
         with _import_progress(options) as progress:
-            report = asyncio.run(run(progress))
+            report = uvloop.run(run(progress))
     except OSError as error:
         fail(f"cannot import {_plain(str(options.path))}: {error.strerror} ({_plain(str(error.filename or ''))})")
     except ErrorFileInTheWay as found:
@@ -158,20 +162,20 @@ def _imported(settings: Settings, options: "ImportOptions") -> "ImportReport":
 def _exported(settings: Settings, kind: FileKind, write: Callable[[str], object]) -> int:
     from app.bootstrap import open_gateway  # noqa: PLC0415  # as above
     from app.files.exporting import export_records  # noqa: PLC0415  # as above
-    from app.memory import settle_memory  # noqa: PLC0415  # as above
+    from app.memory import OBJECTS_MADE_IN_BULK_MAX, settle_memory  # noqa: PLC0415  # as above
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), RowsPerSecond())
 
     async def run(progress: Progress) -> int:
         bar = progress.add_task(f"exporting {kind}", total=None, rows=0)
         async with open_gateway(settings) as gateway:
-            settle_memory()
+            settle_memory(objects_made_max=OBJECTS_MADE_IN_BULK_MAX)
             return await export_records(
                 gateway.services.reads, kind, write=write, progress=lambda rows: progress.update(bar, rows=rows)
             )
 
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        return asyncio.run(run(progress))
+        return uvloop.run(run(progress))
 
 
 class RowsPerSecond(ProgressColumn):

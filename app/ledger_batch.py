@@ -205,8 +205,9 @@ def _call_to_add_keys(working: Working) -> Call | None:
 def _answer_replays(working: Working, outcomes: list[Outcome | None], new: dict[str, Adjustment]) -> Script[None]:
     ids = {known.adjustment_id for known in working.replayed.values() if known.adjustment_id is not None}
     stored = yield from ledger.load_adjustments(sorted(ids - new.keys()))
+    adjustments = new | stored
     for slot, known in working.replayed.items():
-        adjustment = None if known.adjustment_id is None else (new | stored)[known.adjustment_id]
+        adjustment = None if known.adjustment_id is None else adjustments[known.adjustment_id]
         position = adjustment.position if adjustment is not None and adjustment.position else working.position
         outcomes[slot] = Receipt(position=position, replayed=True, adjustment=adjustment)
 

@@ -134,7 +134,7 @@ def _lock_levels(
         }
 
     begin = known(key for one in selectors for key in one.activated_levels)
-    yield from run_if_any(stock.begin_levels, rows=[stock.empty_level_row(ids) for ids in sorted(begin)])
+    yield from run_if_any(stock.begin_levels, keys=sorted(begin))
     wanted = known(key for one in selectors for key in one.levels)
     rows = yield from run_if_any(stock.levels_for_update, keys=sorted(wanted))
     for item_id, location_id, is_active, *columns in rows:

@@ -3,7 +3,21 @@
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
-from sqlalchemy import BigInteger, Integer, Select, Text, and_, delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    Select,
+    Text,
+    and_,
+    delete,
+    false,
+    func,
+    insert,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.sql.base import Executable
 
 from app.storage.statements import Call, Dialect, Row, Script, call_if_any, run_if_any, statement
@@ -20,9 +34,15 @@ _BALANCES = attrgetter(*COUNTERS)
 
 @statement
 def begin_levels(sql: Dialect) -> Executable:
-    """Insert the missing ones of the levels `keys` (item id, location id), not active yet, so they can be locked."""
-    kinds = {column.name: type(column.type) for column in stock_levels.c if column.name != "conflict_id"}
-    return sql.insert_ignoring(stock_levels, list(kinds), sql.rows("rows", **kinds))
+    """Insert the missing ones of the levels `keys` (item id, location id), not active yet, so they can be locked.
+
+    Nobody sees such a row, so it was never updated.
+    """
+    wanted = sql.rows("keys", item_id=BigInteger, location_id=BigInteger)
+    empty = {name: literal_column("0", Integer) for name in (*COUNTERS, "version", "updated_at")}
+    cells = {"item_id": wanted.c.item_id, "location_id": wanted.c.location_id, **empty, "is_active": false()}
+    source = select(wanted.c.ordinal, *(cell.label(name) for name, cell in cells.items())).subquery("begun")
+    return sql.insert_ignoring(stock_levels, list(cells), source)
 
 
 @statement
@@ -151,11 +171,6 @@ def write_conflicts(
             for ids, event in opened
         ],
     )
-
-
-def empty_level_row(ids: LevelIds) -> Row:
-    """Return the row with which a level waits for its activation; nobody sees it, so it was never updated."""
-    return (*ids, *(0 for _ in COUNTERS), False, 0, 0)
 
 
 def level_from(row: Row, *, sku: str, location: str) -> StockLevel:
