@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from app.storage import audit
 from app.storage.database import Database
@@ -37,7 +38,7 @@ class Finding:
 
 async def audit_ledger(database: Database) -> AuditReport:
     """Check the whole ledger on one snapshot."""
-    counts, findings = await database.read(audit.check_everything)
+    counts, findings = await database.read(partial(audit.check_everything, examples_max=FINDINGS_SHOWN_MAX))
     return AuditReport(
         levels=counts[0],
         movements=counts[1],
@@ -45,7 +46,7 @@ async def audit_ledger(database: Database) -> AuditReport:
         keys=counts[3],
         events=counts[4],
         findings=tuple(
-            Finding(rule=rule, count=len(rows), examples=[" ".join(map(str, row)) for row in rows[:FINDINGS_SHOWN_MAX]])
-            for rule, rows in findings
+            Finding(rule=rule, count=count, examples=[" ".join(map(str, row)) for row in rows])
+            for rule, count, rows in findings
         ),
     )

@@ -1,6 +1,9 @@
-"""SQL of the audit: each check is a statement whose rows are differences; no rows is what must be."""
+"""SQL of the audit: each check is a statement whose rows are differences; no rows is what must be.
 
-from sqlalchemy import Select, and_, case, func, or_, select
+However many there are, their number and the first of them is all that is brought here.
+"""
+
+from sqlalchemy import Select, and_, bindparam, case, func, or_, select
 
 from app.storage.statements import Dialect, Row, Rows, Script, Statement, run, statement
 from app.storage.tables import (
@@ -142,11 +145,25 @@ CHECKS: tuple[tuple[str, Statement], ...] = (
 )
 
 
-def check_everything() -> Script[tuple[Row, list[tuple[str, Rows]]]]:
-    """Return the sizes of what was compared and, for each check, its differences."""
+Found = tuple[str, int, Rows]
+"""What must hold, how often it does not, and the first cases."""
+
+
+def check_everything(*, examples_max: int) -> Script[tuple[Row, list[Found]]]:
+    """Return the sizes of what was compared and what each check found."""
     sizes = yield from run(table_sizes)
-    findings: list[tuple[str, Rows]] = []
+    findings: list[Found] = []
     for rule, which in CHECKS:
-        rows = yield from run(which)
-        findings.append((rule, rows))
+        rows = yield from run(_counted(which), limit=examples_max)
+        findings.append((rule, rows[0][0] if rows else 0, [row[1:] for row in rows]))
     return sizes[0], findings
+
+
+def _counted(which: Statement) -> Statement:
+    """Return the statement that finds the first of a check's differences, each behind the number of all."""
+
+    def build(sql: Dialect) -> Select[*tuple[object, ...]]:
+        found = which.build(sql).subquery("found")  # type: ignore[attr-defined]  # every check selects
+        return select(func.count().over().label("differences"), *found.c).limit(bindparam("limit"))
+
+    return Statement(name=f"{which.name}_counted", build=build)
