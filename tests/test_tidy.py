@@ -38,6 +38,7 @@ MUTABLE_DATACLASSES = frozenset(
 
 PURE_IMPORTS = frozenset(
     {"abc", "base64", "binascii", "bisect", "collections", "copy", "dataclasses", "datetime", "decimal"}
+    | {"array"}  # numbers in memory without an object for each
     | {"csv", "difflib"}  # text to cells and back, and the nearest of some names: both on texts in memory
     | {"domain", "enum", "fractions", "functools", "hashlib", "heapq", "itertools", "json", "math"}
     | {"operator", "re", "statistics", "string", "types", "typing", "unicodedata", "uuid"}

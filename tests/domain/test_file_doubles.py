@@ -2,7 +2,7 @@
 
 from domain.csv_records import CsvRecord
 from domain.file_columns import FileKind, Table
-from domain.file_doubles import DoubleRow, DoubleRows
+from domain.file_doubles import SHELF_SLOTS_MIN, DoubleRow, DoubleRows
 
 LISTINGS = Table(kind=FileKind.LISTINGS, delimiter=",", columns=("channel", "external_key", "sku"))
 
@@ -36,3 +36,13 @@ def test_what_is_remembered_is_bounded() -> None:
     """Given more keys than are remembered, then only those remembered are found, and that is said."""
     doubles = doubles_of(("web", "", "A"), ("web", "", "B"), ("web", "", "B"), ("web", "", "A"), remembered_max=1)
     assert ([(one.row, one.earlier_row) for one in doubles.first], doubles.is_complete) == ([(5, 2)], False)
+
+
+def test_more_rows_than_a_shelf_are_remembered() -> None:
+    """Given keys that fill the first shelf and begin another, then a repetition of each tenth is found by its row."""
+    rows = int(1.5 * SHELF_SLOTS_MIN)
+    doubles = doubles_of(
+        *(("web", "", f"S-{number}") for number in (*range(rows), *range(0, rows, 10))), remembered_max=rows
+    )
+    assert (doubles.count, doubles.is_complete) == (len(range(0, rows, 10)), True)
+    assert [one.earlier_row for one in doubles.first] == list(range(2, 102, 10))
