@@ -15,7 +15,7 @@ from tests.app.shop import Answer, Shop, within
 
 ERP = Principal(account="erp", name="erp/nightly", role=Role.BACKOFFICE)
 FLOOD = 500
-SHORT_DEADLINE_SECONDS = 0.05
+SHORT_DEADLINE_SECONDS = 0.2
 
 
 @dataclass(slots=True, kw_only=True)
