@@ -3,6 +3,7 @@
 The rule: only what a gateway may say to a good request is let through; anything else fails the test at once.
 """
 
+import asyncio
 import random
 import time
 from collections import Counter
@@ -14,6 +15,8 @@ import aiohttp
 
 ANSWER_SECONDS_MAX: Final = 20.0
 """More than the gateway allows itself (5 s in its queue and 10 s in the database): it is to answer first."""
+ANSWERED_SECONDS_MAX: Final = 60.0
+ASK_AGAIN_SECONDS: Final = 0.1
 RETRYABLE_CODES: Final = frozenset({"OVERLOADED", "UNAVAILABLE", "THROTTLED"})
 RETRYABLE_STATUSES: Final = frozenset({429, 502, 503, 504})
 ANSWERED_STATUSES: Final = frozenset({200, *RETRYABLE_STATUSES})
@@ -55,6 +58,15 @@ class Caller:
             raise
         finally:
             self.longest_wait_seconds = max(self.longest_wait_seconds, time.monotonic() - sent_at)
+
+    async def answer(self, query: str, variables: Data, *, url: str | None = None) -> Data:
+        """Return the data of an answer, however often that must be asked for."""
+        async with asyncio.timeout(ANSWERED_SECONDS_MAX):
+            while True:
+                try:
+                    return await self.ask(query, variables, url=url)
+                except NotAnsweredError:
+                    await asyncio.sleep(ASK_AGAIN_SECONDS)
 
     async def _post(self, url: str, body: Data) -> Data:
         timeout = aiohttp.ClientTimeout(total=self.seconds_max)

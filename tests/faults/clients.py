@@ -150,7 +150,7 @@ class Load:
         """Return what a gateway says is on hand, by SKU and location."""
         found = {}
         for start in range(0, len(self.mix.skus), SKUS_READ_MAX):
-            data = await self.caller.ask(LEVELS, {"skus": list(self.mix.skus[start : start + SKUS_READ_MAX])})
+            data = await self.caller.answer(LEVELS, {"skus": list(self.mix.skus[start : start + SKUS_READ_MAX])})
             found.update(levels_in(data))
         return found
 
@@ -208,7 +208,7 @@ class Load:
         return payload
 
     async def _created(self, query: str, variables: Data) -> None:
-        data = await self.caller.ask(query, variables)
+        data = await self.caller.answer(query, variables)
         for payload in data.values():
             if payload["userErrors"] or any(result["userErrors"] for result in payload.get("results", ())):
                 raise UnexpectedAnswerError(payload)

@@ -101,7 +101,9 @@ def check_all(
 
 def check(history: Sequence[Operation], *, opening: int, steps_max: int = STEPS_MAX) -> Verdict:
     """Judge the history of one level that held `opening` units before it. Raises GaveUp."""
-    return _Search(sorted(history, key=lambda one: one.called_at), steps_max=steps_max).run(opening)
+    # What nobody knows of stands behind the rest: it may be left over for ever, and would be stepped over each time.
+    ordered = sorted(history, key=lambda one: (isinstance(one.what, Unknown), one.called_at))
+    return _Search(ordered, steps_max=steps_max).run(opening)
 
 
 def balance_after(what: Happening, balance: int) -> int | None:
@@ -131,14 +133,14 @@ class _State:
 
 
 class _Search:
-    """Tries orders, depth first."""
+    """Tries orders, depth first; the history comes in the order of calls, what is unknown behind the rest."""
 
     def __init__(self, history: Sequence[Operation], *, steps_max: int) -> None:
         self._history = history
         self._steps_max = steps_max
         self._steps = 0
         self._seen: set[tuple[int, int]] = set()
-        self._known = sum(1 << at for at, one in enumerate(history) if not isinstance(one.what, Unknown))
+        self._known_count = sum(not isinstance(one.what, Unknown) for one in history)
 
     def run(self, opening: int) -> Verdict:
         """Search until an order is found, or none is left."""
@@ -158,7 +160,7 @@ class _Search:
         return self._verdict(longest)
 
     def _explains_all(self, state: _State) -> bool:
-        return state.done & self._known == self._known
+        return _lowest_zero(state.done) >= self._known_count
 
     def _settled(self, state: _State) -> _State:
         """Let everything happen that fits and changes nothing: no order is lost by having it now."""
@@ -173,8 +175,7 @@ class _Search:
 
     def _next_states(self, state: _State) -> Iterator[_State]:
         """Yield what may come next; what nobody knows of comes last, because little of it is ever needed."""
-        waiting = self._open(state.done)
-        for at in sorted(waiting, key=lambda one: isinstance(self._history[one].what, Unknown)):
+        for at in self._open(state.done):
             balance = balance_after(self._history[at].what, state.balance)
             if balance is not None:
                 yield state.then(at, balance)
@@ -183,14 +184,15 @@ class _Search:
         """Return what may happen next: all that was called before any other that is left was answered."""
         found: list[int] = []
         first_answer = NEVER
-        for at in range(_lowest_zero(done), len(self._history)):
-            operation = self._history[at]
-            self._steps += 1
-            if operation.called_at > first_answer:
-                break
-            if not done >> at & 1:
-                found.append(at)
-                first_answer = min(first_answer, operation.answered_at)
+        for part in (range(_lowest_zero(done), self._known_count), range(self._known_count, len(self._history))):
+            for at in part:
+                operation = self._history[at]
+                self._steps += 1
+                if operation.called_at > first_answer:
+                    break
+                if not done >> at & 1:
+                    found.append(at)
+                    first_answer = min(first_answer, operation.answered_at)
         if self._steps > self._steps_max:
             raise GaveUp(f"{len(self._history)} operations took more than {self._steps_max} steps")
         return found

@@ -69,7 +69,7 @@ async def test_the_last_unit_has_one_buyer(pair: Trial) -> None:
         assert Counter(delivery.codes for delivery in deliveries) == {(): 1, SOLD_OUT: BUYERS - 1}
         winners["A" if [one.codes for one in deliveries].index(()) % 2 == 0 else "B"] += 1
         for gateway in pair.gateways:
-            left = levels_in(await load.caller.ask(LEVELS, {"skus": [sku]}, url=gateway.url))
+            left = levels_in(await load.caller.answer(LEVELS, {"skus": [sku]}, url=gateway.url))
             assert left[sku, EAST] == 0
     print(
         f"\n{pair.mode}; seed {SEED}: {ROUNDS} rounds of {BUYERS} buyers, one winner each, by gateway {dict(winners)}"

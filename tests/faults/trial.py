@@ -164,7 +164,7 @@ class Trial:
 
     async def _levels_at(self, gateway: GatewayProcess) -> LevelQuantities:
         skus = list(self.load.mix.skus)
-        return levels_in(await self.load.caller.ask(LEVELS, {"skus": skus}, url=gateway.url))
+        return levels_in(await self.load.caller.answer(LEVELS, {"skus": skus}, url=gateway.url))
 
 
 @asynccontextmanager
