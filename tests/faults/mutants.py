@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
+
 from app import cli, ledger_batch, ledger_working
 from app.ledger_requests import Request
 from app.storage import ledger, postgres
@@ -20,9 +22,9 @@ from app.storage.postgres_database import PostgresDatabase
 from app.storage.statements import Rows, Script, Statement, Step, run_if_any
 
 LOCK: Final = " FOR UPDATE OF stock_levels"
-LATE_COMMIT: Final = "SELECT pg_sleep(0.03); COMMIT"
+LATE_SECONDS: Final = 0.3
 BATCHES_A_ROLLBACK: Final = 10
-TORN_SECONDS: Final = 0.02
+TORN_SECONDS: Final = 0.1
 
 
 def sound() -> None:
@@ -75,8 +77,15 @@ def acknowledges_before_the_commit() -> None:
             return decided.result()
         return task.result()
 
+    execute = asyncpg.Connection.execute
+
+    async def execute_late(self: asyncpg.Connection, query: str, *arguments: object, **more: Any) -> Any:
+        if query == postgres.COMMIT:
+            await asyncio.sleep(LATE_SECONDS)
+        return await execute(self, query, *arguments, **more)
+
     _patch(PostgresDatabase, "write", write_behind)
-    _patch(postgres, "COMMIT", LATE_COMMIT)
+    _patch(asyncpg.Connection, "execute", execute_late)
 
 
 def rolls_back_after_the_answer() -> None:

@@ -19,11 +19,13 @@ from tests.faults.stores import PostgresStore
 from tests.faults.trial import Trial, open_trial
 
 SECONDS_MAX: Final = 180
-LOADED_SECONDS: Final = 1.5
+PAUSE_SECONDS: Final = 0.05
+CHANGES: Final = 300
 KILLS_MAX: Final = 5
 UNTIL_KILLED_SECONDS: Final = 0.4
-RACES_MAX: Final = 20
-TIMES: Final = 20
+OPERATIONS: Final = 150
+RACES_MAX: Final = 150
+TIMES: Final = 4
 CLIENTS: Final = 8
 DROP_UNIQUE_INDEX: Final = "ALTER TABLE idempotency_keys DROP CONSTRAINT pk_idempotency_keys"
 
@@ -44,9 +46,11 @@ class Case:
 
 
 async def by_audit(trial: Trial) -> Found:
-    """Load for a while; return which rules the ledger then breaks."""
+    """Load until so much was accepted; return which rules the ledger then breaks."""
+    before = len(trial.load.accepted)
     async with trial.under_load() as pause:
-        await pause(LOADED_SECONDS)
+        while len(trial.load.accepted) < before + CHANGES:
+            await pause(PAUSE_SECONDS)
     return await broken_rules(trial)
 
 
@@ -56,6 +60,7 @@ async def by_kills(trial: Trial) -> Found:
     try:
         for _ in range(KILLS_MAX):
             await asyncio.wait({loading}, timeout=UNTIL_KILLED_SECONDS)
+            await something_is_accepted(trial)
             await trial.gateways[0].kill_now()
             found = await broken_rules(trial)
             if found:
@@ -65,6 +70,13 @@ async def by_kills(trial: Trial) -> Found:
     finally:
         loading.cancel()
         await asyncio.gather(loading, return_exceptions=True)
+
+
+async def something_is_accepted(trial: Trial) -> None:
+    """Wait until a client has just been told that a change was kept."""
+    before = len(trial.load.accepted)
+    while len(trial.load.accepted) == before:
+        await asyncio.sleep(0.001)
 
 
 async def broken_rules(trial: Trial) -> Found:
@@ -78,7 +90,8 @@ async def by_history(trial: Trial) -> Found:
     """Record what clients see; return whether that is not linearizable."""
     recorder = Recorder(load=trial.load, clients=CLIENTS, chance=random.Random(SEED), skus_max=1)
     running = asyncio.create_task(recorder.run())
-    await asyncio.wait({running}, timeout=LOADED_SECONDS)
+    while len(recorder.operations) < OPERATIONS and not running.done():
+        await asyncio.sleep(PAUSE_SECONDS)
     recorder.stopping.set()
     await running
     verdicts = check_all(recorder.operations, opening=recorder.opening)
