@@ -210,6 +210,8 @@ async def running_gateway(file: Path, *, deadline_seconds: float, linger_seconds
     deadlines = {
         "STOCKGATE_SEND_DEADLINE_MS": f"{deadline_seconds * 1000:.0f}",
         "STOCKGATE_LINGER_MS": f"{linger_seconds * 1000:.0f}",
+        # A reader that stalls answers no ping either; on a slow machine it would be closed for that first.
+        "STOCKGATE_KEEP_ALIVE_MS": "120000",
     }
     with Gateway(file=file, settings=deadlines) as gateway:
         await asyncio.to_thread(gateway.begin)
