@@ -79,15 +79,17 @@ def core_busy_seconds(core: int | None) -> float | None:
 
 
 def process_busy_seconds(pid: int | None) -> float | None:
-    """How long a process has worked since it started, all its threads together."""
+    """How long a process and those that it started have worked since they started, all their threads together."""
     if pid is None:
         return None
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     except OSError:
         return None
     user, system = text.rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    own = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return own + sum(process_busy_seconds(int(child)) or 0.0 for child in children)
 
 
 def _difference(begin: float | None, end: float | None) -> float | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from app.bench import pgbench
+from app.bench.cores import cores_apart
 from app.bench.databases import GATEWAY_DATABASE, DatabaseKind, bench_database
 from app.bench.pgbench import PgbenchFigures
 from app.bench.plans import LoadFigures, Workload
@@ -65,7 +66,7 @@ def bench_growth(options: BenchOptions, *, say: Callable[[str], None]) -> Growth
         imports = [_import(settings, kind, file, rows, say) for kind, file, rows in files]
         again = [_import(settings, kind, file, rows, say) for kind, file, rows in files[1:2]]
         size = int(server.execute(f"SELECT pg_database_size('{GATEWAY_DATABASE}')")) / 1e6
-        with gateway(directory, settings) as running:
+        with gateway(directory, settings, core=cores_apart()[0]) as running:
             figures = [measure(running, options, workload, token) for workload in WORKLOADS]
             memory = resident_megabytes(running.pid)
             running.stop(deadline_seconds=20.0)

@@ -134,7 +134,7 @@ def _bench_gateway(name: str, options: BenchOptions, workloads: Sequence[Workloa
         with bench_database(options.database, Path(directory)) as database:
             settings = {"STOCKGATE_DATABASE_URL": database.url, **_workers(options)}
             token = create_key(settings) if options.uses_key else None
-            with gateway(Path(directory), settings) as server:
+            with gateway(Path(directory), settings, core=_cores(options)[0]) as server:
                 _set_up(server.port, options.skus, token)
                 if database.server is not None:
                     database.server.execute(ANALYZE, database=GATEWAY_DATABASE)
@@ -145,12 +145,17 @@ def _bench_gateway(name: str, options: BenchOptions, workloads: Sequence[Workloa
     return BenchReport(
         name=name,
         figures=measured,
-        cores_are_apart=cores_apart() != (None, None),
+        cores_are_apart=_cores(options) != (None, None),
         disk=found,
         audit_exit_code=audit.returncode,
         audit_output=(audit.stdout + audit.stderr).strip(),
         pgbench=compared,
     )
+
+
+def _cores(options: BenchOptions) -> tuple[int, int] | tuple[None, None]:
+    """One core for the gateway and one for the generator; several processes of a gateway have all that there are."""
+    return cores_apart() if options.workers == 1 else (None, None)
 
 
 def _workers(options: BenchOptions) -> dict[str, str]:
@@ -201,13 +206,12 @@ def run_audit(settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def gateway(directory: Path, settings: dict[str, str]) -> Iterator[ServerProcess]:
-    """Yield a gateway that is ready."""
-    server_core, _ = cores_apart()
+def gateway(directory: Path, settings: dict[str, str], *, core: int | None = None) -> Iterator[ServerProcess]:
+    """Yield a gateway that is ready, kept on one core if that is given."""
     port = free_port()
     command = stockgate_command("serve", "--port", str(port))
     log_path = directory / f"gateway-{port}.log"
-    with ServerProcess(command=command, port=port, log_path=log_path, settings=settings, core=server_core) as server:
+    with ServerProcess(command=command, port=port, log_path=log_path, settings=settings, core=core) as server:
         server.start(deadline_seconds=READY_SECONDS_MAX)
         yield server
 
@@ -230,7 +234,7 @@ def _set_up(port: int, skus: int, token: str | None) -> None:
 
 def measure(server: ServerProcess, options: BenchOptions, workload: Workload, token: str | None = None) -> LoadFigures:
     """Run one workload against a gateway."""
-    server_core, generator_core = cores_apart()
+    server_core, generator_core = _cores(options)
     warm_up_seconds = min(2.0, options.seconds / 4)
     plan = LoadPlan(
         workload=workload,

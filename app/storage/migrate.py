@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from app.storage.postgres import dsn_of
+from app.storage.revisions import CONNECT_SECONDS_MAX
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK: Final = 0x5706_C6A7_0002
@@ -24,7 +25,6 @@ TURN_TIMEOUT: Final = "60s"
 """How long one process waits until another has migrated."""
 TABLE_LOCK_TIMEOUT: Final = "2s"
 """How long a migration may keep everybody waiting who wants a table that a long query holds; it is run again."""
-CONNECT_SECONDS_MAX: Final = 5.0
 
 
 def migrate_sqlite(path: Path) -> tuple[str | None, str]:
@@ -51,12 +51,6 @@ async def migrate_postgres(url: str) -> tuple[str | None, str]:
         await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
         await connection.execute(text(f"SET LOCAL lock_timeout = '{TABLE_LOCK_TIMEOUT}'"))
         return await connection.run_sync(upgrade)
-
-
-async def revision_of_postgres(url: str) -> str | None:
-    """Return the database's revision; None where there is none of ours. Raises as `migrate_postgres` does."""
-    async with _connected(url) as connection:
-        return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
 
 
 @asynccontextmanager

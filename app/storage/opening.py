@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app.settings import Settings
 from app.storage.database import Database, SqliteDatabase
-from app.storage.migrate import migrate_postgres, migrate_sqlite, revision_of_postgres
 from app.storage.postgres_database import PostgresDatabase, PostgresOptions, is_passing
+from app.storage.revisions import NEWEST, revision_of_postgres, revision_of_sqlite
 
 logger = logging.getLogger("stockgate")
 
@@ -60,6 +60,10 @@ async def migrate(settings: Settings) -> tuple[str | None, str]:
 
     Raises what the driver raises, SQLAlchemyError, or OSError where nobody answers.
     """
+    if await _revision(settings) == NEWEST:
+        return NEWEST, NEWEST
+    from app.storage.migrate import migrate_postgres, migrate_sqlite  # noqa: PLC0415  # a start with nothing to do is not to wait for Alembic
+
     if settings.is_sqlite:
         return await asyncio.to_thread(migrate_sqlite, settings.sqlite_path)
     return await migrate_postgres(settings.database_url)
@@ -94,11 +98,17 @@ async def is_there(settings: Settings) -> bool:
     if settings.is_sqlite:
         return settings.sqlite_path.exists()
     try:
-        return await revision_of_postgres(settings.database_url) is not None
+        return await _revision(settings) is not None
     except Exception as error:
         if getattr(cause_of(error), "sqlstate", None) == NO_SUCH_DATABASE:
             return False
         raise
+
+
+async def _revision(settings: Settings) -> str | None:
+    if settings.is_sqlite:
+        return await asyncio.to_thread(revision_of_sqlite, settings.sqlite_path)
+    return await revision_of_postgres(settings.database_url)
 
 
 def cause_of(error: BaseException) -> BaseException:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 from app.storage.migrate import alembic_config, migrate_sqlite
+from app.storage.revisions import NEWEST
 from app.storage.tables import metadata
 from tests.app.databases import SqliteStore
 
@@ -75,6 +76,10 @@ def downgrade(connection: Connection) -> None:
     config = alembic_config()
     config.attributes["connection"] = connection
     command.downgrade(config, "base")
+
+
+def test_the_revision_that_starts_look_for_is_the_last_migration() -> None:
+    assert newest() == NEWEST
 
 
 def test_migrations_make_what_the_tables_say(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ class Trial:
     @asynccontextmanager
     async def under_load(self) -> AsyncIterator[Pause]:
         """Run the load while the block runs; at its end every client has got its last answer."""
+        self.load.stopping.clear()
         running = asyncio.create_task(self.load.run())
 
         async def pause(seconds: float) -> None:
