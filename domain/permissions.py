@@ -14,6 +14,7 @@ from domain.accounts import (
     ApiKeyRevoke,
     ApiKeyRotate,
 )
+from domain.allocation_commands import AllocationCancel, AllocationCreate, ShipmentConfirm
 from domain.catalogue import (
     ChannelArchive,
     ChannelUpsert,
@@ -26,6 +27,14 @@ from domain.decider import Command
 from domain.listings import ListingUpsert
 from domain.principals import EVERYTHING, Principal, Role
 from domain.rejections import Refused, Rejection, RejectionCode, refuse
+from domain.reservation_commands import (
+    ReservationCommit,
+    ReservationCreate,
+    ReservationExpire,
+    ReservationExtend,
+    ReservationMove,
+    ReservationRelease,
+)
 from domain.stock_commands import (
     InventoryActivate,
     InventoryAdjust,
@@ -45,6 +54,11 @@ class Permission(StrEnum):
     READ_LISTINGS = "READ_LISTINGS"
     ADJUST_STOCK = "ADJUST_STOCK"
     COUNT_STOCK = "COUNT_STOCK"
+    RESERVE_STOCK = "RESERVE_STOCK"
+    READ_PROMISES = "READ_PROMISES"
+    ALLOCATE_STOCK = "ALLOCATE_STOCK"
+    SHIP_STOCK = "SHIP_STOCK"
+    EXPIRE_RESERVATIONS = "EXPIRE_RESERVATIONS"
     CHANGE_CATALOGUE = "CHANGE_CATALOGUE"
     CHANGE_LISTINGS = "CHANGE_LISTINGS"
     MANAGE_ACCOUNTS = "MANAGE_ACCOUNTS"
@@ -54,19 +68,24 @@ class Permission(StrEnum):
 _READERS = frozenset({Permission.READ_AVAILABILITY, Permission.READ_CATALOGUE})
 
 GRANTS: dict[Role, frozenset[Permission]] = {
-    # A key that ships in a web page: what may be sold, and what the items are called.
-    Role.STOREFRONT: _READERS,
+    # A key that ships in a web page: what may be sold, what the items are called, and the checkout's own reservation.
+    Role.STOREFRONT: _READERS | {Permission.RESERVE_STOCK},
     # Screens that watch: everything about stock, nothing that moves it.
     Role.DASHBOARD: _READERS
     | {
         Permission.READ_STOCK,
         Permission.READ_ADJUSTMENTS,
         Permission.READ_LISTINGS,
+        Permission.READ_PROMISES,
         Permission.INTROSPECT,
     },
-    # A marketplace's or shop system's own key: reports its sales and returns, maintains its listings.
+    # A marketplace's or shop system's own key: reserves for its orders, reports its sales and returns, maintains its
+    # listings.
     Role.CHANNEL: _READERS
     | {
+        Permission.RESERVE_STOCK,
+        Permission.READ_PROMISES,
+        Permission.ALLOCATE_STOCK,
         Permission.READ_ADJUSTMENTS,
         Permission.READ_LISTINGS,
         Permission.ADJUST_STOCK,
@@ -80,6 +99,8 @@ GRANTS: dict[Role, frozenset[Permission]] = {
         Permission.READ_ADJUSTMENTS,
         Permission.ADJUST_STOCK,
         Permission.COUNT_STOCK,
+        Permission.READ_PROMISES,
+        Permission.SHIP_STOCK,
         Permission.INTROSPECT,
     },
     # ERP, WMS, POS, OMS: everything about stock and catalogue.
@@ -102,6 +123,14 @@ def needed_for(command: Command) -> Permission:
             return Permission.ADJUST_STOCK
         case InventorySet() | InventoryMove() | InventoryActivate() | InventoryDeactivate():
             return Permission.COUNT_STOCK
+        case ReservationCreate() | ReservationExtend() | ReservationRelease() | ReservationMove() | ReservationCommit():
+            return Permission.RESERVE_STOCK
+        case ReservationExpire():
+            return Permission.EXPIRE_RESERVATIONS
+        case AllocationCreate() | AllocationCancel():
+            return Permission.ALLOCATE_STOCK
+        case ShipmentConfirm():
+            return Permission.SHIP_STOCK
         case ItemUpsert() | ItemArchive() | LocationUpsert() | LocationArchive() | ChannelUpsert() | ChannelArchive():
             return Permission.CHANGE_CATALOGUE
         case ListingUpsert():

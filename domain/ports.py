@@ -9,12 +9,15 @@ from typing import Final, Protocol
 
 from domain.account_records import Account, ApiKey
 from domain.adjustments import Adjustment, AdjustmentReason
+from domain.allocation_commands import Allocation, OrderKey, Shipment
 from domain.availability import Exposure
 from domain.decider import Command, Event
 from domain.levels import InventoryBucket, StockLevel
+from domain.postings import PostingCause
 from domain.principals import Principal
 from domain.records import Channel, Item, Listing, Location
 from domain.rejections import Refused
+from domain.reservation_commands import Reservation, ReservationState
 
 ANY: Final = 0
 """The least position of an answer that may be as old as answers may be at the most."""
@@ -83,6 +86,9 @@ class PointsLeft:
 class Receipt:
     """What an accepted command led to. `adjustment` is set for commands that adjust, `replayed` for repeated keys.
 
+    `document_id` is the document that a command on documents made or changed: a reservation (also for its commit), an
+    allocation or a shipment; a repeated key has it from the first time, for whoever wants to load it as it is now.
+
     `position` is the place of the command's last event; for a dry run, and where nothing changed, the head of the log
     on which it was decided.
     """
@@ -91,11 +97,12 @@ class Receipt:
     replayed: bool
     events: tuple[Event, ...] = ()
     adjustment: Adjustment | None = None
+    document_id: str | None = None
 
     @property
     def levels(self) -> tuple[StockLevel, ...]:
-        """The levels that an adjustment changed, as it left them; empty for a replay and for other commands."""
-        return tuple(level for event in self.events for level in getattr(event, "levels", ()))
+        """The levels that the command changed, as it left them, each once; empty for a replay."""
+        return tuple({level.key: level for event in self.events for level in getattr(event, "levels", ())}.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +155,10 @@ class ItemFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
-    """A movement as the audit trail lists it, newest first; `row_id` orders the rows and is the cursor."""
+    """A movement as the audit trail lists it, newest first; `row_id` orders the rows and is the cursor.
+
+    It belongs to an adjustment with its reason, or to a document with its cause.
+    """
 
     row_id: int
     sku: str
@@ -156,9 +166,11 @@ class LedgerRow:
     bucket: InventoryBucket
     delta: int
     balance_after: int
-    reason: AdjustmentReason
-    adjustment_id: str
+    reason: AdjustmentReason | None
+    adjustment_id: str | None
     recorded_at: datetime
+    cause: PostingCause | None = None
+    document_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +180,22 @@ class ChangedSince:
     end: int
     skus: tuple[str, ...]
     locations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationFilter:
+    """Which reservations a list shows; None means that the field does not matter.
+
+    `channels` and `locations` are what the caller may see. A reservation shows if its channel is among `channels`, and
+    every location that it holds units at among `locations`. `sku` is an item of any of its holds.
+    """
+
+    external_reference: str | None = None
+    sku: str | None = None
+    channel: str | None = None
+    state: ReservationState | None = None
+    channels: frozenset[str] | None = None
+    locations: frozenset[str] | None = None
 
 
 class Ledger(Protocol):
@@ -261,6 +289,36 @@ class Reads(Protocol):
         at_least: int = NEWEST,
     ) -> list[LedgerRow]:
         """Return ledger rows, newest first, older than the row `before`; None stands for all locations."""
+        ...
+
+    async def reservations(self, ids: Sequence[str], *, at_least: int = NEWEST) -> list[Reservation | None]:
+        """Return reservations by id, whatever became of them; None for unknown ones."""
+        ...
+
+    async def reservation_page(
+        self, wanted: ReservationFilter, *, before: str | None, limit: int, at_least: int = NEWEST
+    ) -> list[Reservation]:
+        """Return reservations, newest first (by id, which grows with time), older than the id `before`."""
+        ...
+
+    async def allocations(self, ids: Sequence[str], *, at_least: int = NEWEST) -> list[Allocation | None]:
+        """Return allocations by id; None for unknown ones."""
+        ...
+
+    async def allocation_of(self, key: OrderKey, *, at_least: int = NEWEST) -> Allocation | None:
+        """Return an order's allocation."""
+        ...
+
+    async def shipments(self, ids: Sequence[str]) -> list[Shipment | None]:
+        """Return shipments by id; None for unknown ones."""
+        ...
+
+    async def shipments_of(self, keys: Sequence[OrderKey]) -> list[tuple[Shipment, ...]]:
+        """Return the shipments of each order, in the order in which they were confirmed."""
+        ...
+
+    async def lapsed_reservations(self, *, limit: int) -> list[str]:
+        """Return ids of reservations whose time is over and that nothing has resolved, the oldest first."""
         ...
 
     async def position(self) -> int:

@@ -60,6 +60,9 @@ class Principal:
 LOCAL_PRINCIPAL = Principal(account=LOCAL_ACCOUNT, name="local", role=Role.ADMIN)
 """The caller on a gateway without keys, which answers on the loopback interface only."""
 
+SYSTEM_PRINCIPAL = Principal(account="stockgate", name="stockgate", role=Role.ADMIN)
+"""The gateway itself, where it does what nobody asked for just then: it lets lapsed reservations expire."""
+
 
 def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
     if one is None or other is None:

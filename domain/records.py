@@ -8,7 +8,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
+from domain.promises import SourcingStrategy
 from domain.rejections import FieldPath, Rejection, RejectionCode
+
+PRIORITY_DEFAULT = 100
+"""The priority of a location that says nothing of it; a lower one is preferred."""
+RESERVATION_TTL_SECONDS = 900
+"""A quarter of an hour: as long as a checkout takes."""
+RESERVATION_TTL_SECONDS_MAX = 86_400
+"""A day."""
 
 
 class LocationKind(StrEnum):
@@ -53,12 +61,17 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """Where stock lies. Which channels it serves is a relation of its own."""
+    """Where stock lies. Which channels it serves is a relation of its own.
+
+    Sourcing prefers a lower `priority`, and may prefer the `region` (in the retailer's own terms) of the destination.
+    """
 
     code: str
     name: str | None = None
     kind: LocationKind = LocationKind.WAREHOUSE
     country_code: str | None = None
+    region: str | None = None
+    priority: int = PRIORITY_DEFAULT
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None = None
@@ -66,10 +79,17 @@ class Location:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """Where stock is sold: the web shop, a marketplace, the tills."""
+    """Where stock is sold: the web shop, a marketplace, the tills.
+
+    `sourcing` chooses locations for what is sold here; a reservation lives for `reservation_ttl_seconds` if it does
+    not say, and for `reservation_ttl_seconds_max` at the most.
+    """
 
     code: str
     name: str | None = None
+    sourcing: SourcingStrategy = SourcingStrategy.PRIORITY
+    reservation_ttl_seconds: int = RESERVATION_TTL_SECONDS
+    reservation_ttl_seconds_max: int = RESERVATION_TTL_SECONDS_MAX
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None = None

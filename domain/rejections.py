@@ -17,13 +17,24 @@ class RejectionCode(StrEnum):
     ITEM_NOT_FOUND = "ITEM_NOT_FOUND"
     LOCATION_NOT_FOUND = "LOCATION_NOT_FOUND"
     CHANNEL_NOT_FOUND = "CHANNEL_NOT_FOUND"
+    RESERVATION_NOT_FOUND = "RESERVATION_NOT_FOUND"
+    ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
     ACCOUNT_NOT_FOUND = "ACCOUNT_NOT_FOUND"
     API_KEY_NOT_FOUND = "API_KEY_NOT_FOUND"
     ACCOUNT_EXISTS = "ACCOUNT_EXISTS"
+    RESERVATION_EXPIRED = "RESERVATION_EXPIRED"
+    RESERVATION_ALREADY_COMMITTED = "RESERVATION_ALREADY_COMMITTED"
+    RESERVATION_ALREADY_RELEASED = "RESERVATION_ALREADY_RELEASED"
+    LINE_NOT_FOUND = "LINE_NOT_FOUND"
+    ORDER_LINE_EXISTS = "ORDER_LINE_EXISTS"
     BUCKET_OWNED_BY_DOCUMENT = "BUCKET_OWNED_BY_DOCUMENT"
     ITEM_NOT_STOCKED_AT_LOCATION = "ITEM_NOT_STOCKED_AT_LOCATION"
+    LOCATION_NOT_SERVING_CHANNEL = "LOCATION_NOT_SERVING_CHANNEL"
+    TTL_OUT_OF_RANGE = "TTL_OUT_OF_RANGE"
     INVALID_QUANTITY = "INVALID_QUANTITY"
     CHANGE_FROM_QUANTITY_STALE = "CHANGE_FROM_QUANTITY_STALE"
+    EXCEEDS_RESERVED_QUANTITY = "EXCEEDS_RESERVED_QUANTITY"
+    EXCEEDS_ALLOCATED_QUANTITY = "EXCEEDS_ALLOCATED_QUANTITY"
     INSUFFICIENT_STOCK = "INSUFFICIENT_STOCK"
     LEVEL_LIMIT_REACHED = "LEVEL_LIMIT_REACHED"
     LEVEL_NOT_EMPTY = "LEVEL_NOT_EMPTY"
@@ -87,6 +98,18 @@ EXPLANATIONS: dict[RejectionCode, Explanation] = {
         remedy="Check the code or id, or create the channel with channelUpsert.",
         retry=Retry.WHEN_CHANGED,
     ),
+    RejectionCode.RESERVATION_NOT_FOUND: Explanation(
+        meaning="No such reservation, or none that the caller may see.",
+        cause="The id is not one that reservationCreate answered, or its channel lies outside what the credentials "
+        "are for.",
+        remedy="Check the id; reservations finds them by your own reference.",
+    ),
+    RejectionCode.ORDER_NOT_FOUND: Explanation(
+        meaning="No stock is allocated to such an order, or to none that the caller may see.",
+        cause="Nothing was committed or allocated to this order id on this channel, or the channel was left out.",
+        remedy="Check the order id and the channel, or allocate with reservationCommit or allocationCreate.",
+        retry=Retry.WHEN_CHANGED,
+    ),
     RejectionCode.ACCOUNT_NOT_FOUND: Explanation(
         meaning="No such account, or none that the caller may see.",
         cause="The account was never created, or its code differs in a letter, its case included.",
@@ -103,6 +126,31 @@ EXPLANATIONS: dict[RejectionCode, Explanation] = {
         cause="An account of this code, with another role, name or scope, was created before; archived ones count.",
         remedy="Use the account that is there, or choose another code.",
     ),
+    RejectionCode.RESERVATION_EXPIRED: Explanation(
+        meaning="The reservation's time was over; it holds nothing any more.",
+        cause="expiresAt has passed on the database's clock, and nobody had committed or released it before.",
+        remedy="Make a new reservation, and tell the customer if that is refused.",
+    ),
+    RejectionCode.RESERVATION_ALREADY_COMMITTED: Explanation(
+        meaning="The reservation became an order's allocation before.",
+        cause="Another request committed it first; its order is named in the message.",
+        remedy="Go on with the order: allocationCancel gives its stock back.",
+    ),
+    RejectionCode.RESERVATION_ALREADY_RELEASED: Explanation(
+        meaning="The reservation was released before; it holds nothing any more.",
+        cause="Another request released it first.",
+        remedy="Make a new reservation.",
+    ),
+    RejectionCode.LINE_NOT_FOUND: Explanation(
+        meaning="The document has no such line.",
+        cause="The line's id is not one of the reservation's or order's own.",
+        remedy="Check the line's id; the document's lines show theirs.",
+    ),
+    RejectionCode.ORDER_LINE_EXISTS: Explanation(
+        meaning="Stock is allocated to this line of this order already.",
+        cause="The order's line was committed or allocated before, under another idempotency key.",
+        remedy="Use another line id for more units, or cancel the line first.",
+    ),
     RejectionCode.BUCKET_OWNED_BY_DOCUMENT: Explanation(
         meaning="This counter moves only with its documents (reservations, allocations, transfers, receipts, "
         "backorders).",
@@ -115,6 +163,17 @@ EXPLANATIONS: dict[RejectionCode, Explanation] = {
         remedy="Begin one with inventoryActivate or inventorySet.",
         retry=Retry.WHEN_CHANGED,
     ),
+    RejectionCode.LOCATION_NOT_SERVING_CHANNEL: Explanation(
+        meaning="The location does not serve this channel.",
+        cause="A line names a location whose stock is not sold on the channel of the request.",
+        remedy="Name a location that serves the channel, or let it serve it with locationUpsert.",
+        retry=Retry.WHEN_CHANGED,
+    ),
+    RejectionCode.TTL_OUT_OF_RANGE: Explanation(
+        meaning="The reservation would live longer than its channel allows, or not at all.",
+        cause="ttlSeconds is below 1 or above the channel's reservationTtlSecondsMax.",
+        remedy="Send an interval within the channel's limit, or none for the channel's default.",
+    ),
     RejectionCode.INVALID_QUANTITY: Explanation(
         meaning="A quantity is zero after merging, out of range, or would push a counter beyond 10,000,000.",
         cause="The entries of one counter cancel each other out, or a number has too many digits.",
@@ -124,6 +183,16 @@ EXPLANATIONS: dict[RejectionCode, Explanation] = {
         meaning="The counter is no longer at changeFromQuantity.",
         cause="Somebody else changed it between your reading it and your change.",
         remedy="Read it again, decide again, and send a new request.",
+    ),
+    RejectionCode.EXCEEDS_RESERVED_QUANTITY: Explanation(
+        meaning="More units were named than the reservation's line holds.",
+        cause="The line was reserved in part, or some of it was released before.",
+        remedy="Name at most quantityAvailable, or leave the quantity out for all of them.",
+    ),
+    RejectionCode.EXCEEDS_ALLOCATED_QUANTITY: Explanation(
+        meaning="More units were named than are still allocated to the order's line.",
+        cause="The line has shipped or was cancelled in part, or the units are allocated at another location.",
+        remedy="Name at most quantityAvailable, or leave the quantity out for all that is open.",
     ),
     RejectionCode.INSUFFICIENT_STOCK: Explanation(
         meaning="There is not enough to take.",

@@ -8,16 +8,23 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from domain.account_records import Account, ApiKey
+from domain.allocation_commands import Allocation, OrderKey
 from domain.levels import LevelKey, StockLevel, new_level
 from domain.principals import Scope
 from domain.records import Channel, Item, Listing, Location
+from domain.reservation_commands import Reservation
+
+ROWS_A_DOCUMENT = 4
+"""How many levels a document has, about: a batch is bounded before they are looked up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selectors:
     """What a command touches: codes to resolve, levels to lock, and what else has to be read under the locks.
 
-    API keys are read together with the accounts that own them.
+    API keys are read together with the accounts that own them, and documents with the levels that they hold.
+    `orders` are order ids, whatever their channel. `new_places` are levels at a location of all that a reservation
+    holds: (reservation, location). `sourced` are all levels of an item that serve a channel: (SKU, channel or None).
     """
 
     skus: frozenset[str] = frozenset()
@@ -30,17 +37,28 @@ class Selectors:
     listings: frozenset[tuple[str, str]] = frozenset()
     accounts: frozenset[str] = frozenset()
     api_keys: frozenset[str] = frozenset()
+    reservations: frozenset[str] = frozenset()
+    orders: frozenset[str] = frozenset()
+    new_places: frozenset[tuple[str, str]] = frozenset()
+    sourced: frozenset[tuple[str, str | None]] = frozenset()
 
     @property
     def row_count(self) -> int:
-        """How many rows the command counts for in a batch: its levels and listings, at least one."""
-        return max(1, len(self.levels) + len(self.listings))
+        """How many rows the command counts for in a batch: its levels, listings and documents, at least one."""
+        return max(1, len(self.levels) + len(self.listings) + ROWS_A_DOCUMENT * self.document_count)
+
+    @property
+    def document_count(self) -> int:
+        """How many documents, and items to be sourced, bring levels of their own."""
+        return len(self.reservations) + len(self.orders) + len(self.sourced)
 
 
 @dataclass(slots=True, kw_only=True)
 class State:
     """Items, locations, channels and listings by code, active levels by key, and what goes with them: the channels that
-    each location serves, the versions of ended levels, how many levels there are.
+    each location serves, the versions of ended levels, how many levels there are, reservations and orders that the
+    commands name or that have lapsed, the pools of items by SKU and channel, and the locations with a level of an item
+    that serve a channel, by SKU and channel (None: all of them).
     """
 
     items: dict[str, Item] = field(default_factory=dict)
@@ -54,6 +72,10 @@ class State:
     listings: dict[tuple[str, str], Listing] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
+    reservations: dict[str, Reservation] = field(default_factory=dict)
+    allocations: dict[OrderKey, Allocation] = field(default_factory=dict)
+    pools: dict[str, dict[str, int]] = field(default_factory=dict)
+    places_served: dict[tuple[str, str | None], frozenset[str]] = field(default_factory=dict)
 
     def seen_within(self, scope: Scope) -> "State":
         """Return the state as somebody with this scope may see it; what lies outside is missing.
@@ -80,7 +102,15 @@ class State:
             listings=dict(self.listings),
             accounts=dict(self.accounts),
             api_keys=dict(self.api_keys),
+            reservations=dict(self.reservations),
+            allocations=dict(self.allocations),
+            pools=self.pools,
+            places_served=self.places_served,
         )
+
+    def pools_of_others(self, sku: str, channel: str) -> int:
+        """Return how many units of an item are pre-allocated to other channels."""
+        return sum(units for code, units in self.pools.get(sku, {}).items() if code != channel)
 
     def put_level(self, level: StockLevel) -> None:
         """Keep `level`; one that was not active begins, and counts for its item and location."""

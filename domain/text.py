@@ -15,7 +15,19 @@ NAME_LENGTH_MAX = 500
 URI_LENGTH_MAX = 2048
 
 NODE_TYPES = frozenset(
-    {"InventoryItem", "Location", "Channel", "StockLevel", "InventoryAdjustment", "Listing", "Account", "ApiKey"}
+    {
+        "InventoryItem",
+        "Location",
+        "Channel",
+        "StockLevel",
+        "InventoryAdjustment",
+        "Listing",
+        "Account",
+        "ApiKey",
+        "Reservation",
+        "Allocation",
+        "Shipment",
+    }
 )
 """The types that have a global id; a user's own code may not look like one of their ids."""
 
