@@ -34,7 +34,7 @@ from domain.claim_checks import (
 from domain.levels import InventoryBucket
 from domain.postings import CounterDelta, Occasion, PostingCause, PostingEvent, posted
 from domain.principals import Principal
-from domain.promises import Hold, Line, taken_from
+from domain.promises import Hold, Line, held_where, taken_from
 from domain.rejections import FieldPath, Refused, Rejection, RejectionCode, first_refused, refuse
 from domain.reservation_checks import is_seen, lines_are_there, lines_well_formed
 from domain.state import Selectors, State
@@ -51,6 +51,10 @@ class Portion:
     quantity: int | None
     location: str | None
     field: FieldPath
+
+    def lies(self, location: str) -> bool:
+        """Whether it takes units that lie there."""
+        return self.location in (None, location)
 
 
 def malformed(command: AllocationCommands) -> Iterator[Rejection]:
@@ -130,10 +134,8 @@ def decide_taking(
     taken_lines: list[Line] = []
     for portion in portions:
         line = lines[portion.line]
-        open_units = _open(line, portion.location)
-        taken, rest = taken_from(
-            line, open_units if portion.quantity is None else portion.quantity, location=portion.location
-        )
+        open_units = held_where(line, portion.lies)
+        taken, rest = taken_from(line, open_units if portion.quantity is None else portion.quantity, lies=portion.lies)
         units = sum(hold.quantity for hold in taken)
         lines[line.id] = replace(
             rest,
@@ -195,16 +197,12 @@ def _are_allocated(
     yield (
         _too_many(open_units, one)
         for one in portions
-        for open_units in (_open(lines[one.line], one.location),)
+        for open_units in (held_where(lines[one.line], one.lies),)
         if (one.quantity or 1) > open_units
     )
     if not portions:
         what = "ship" if isinstance(command, ShipmentConfirm) else "cancel"
         yield iter((_nothing_open(allocation, what),))
-
-
-def _open(line: AllocationLine, location: str | None) -> int:
-    return sum(hold.quantity for hold in line.holds if location in (None, hold.location))
 
 
 def _occasion(

@@ -4,7 +4,7 @@ A line is what the caller asked for; its holds are the stock that stands behind 
 served from several locations, and where it is short.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
@@ -73,21 +73,33 @@ class Line:
 AnyLine = TypeVar("AnyLine", bound=Line)
 
 
-def taken_from(line: AnyLine, quantity: int, *, location: str | None = None) -> tuple[tuple[Hold, ...], AnyLine]:
+def anywhere(_: str) -> bool:
+    """Take units wherever they lie."""
+    return True
+
+
+def taken_from(
+    line: AnyLine, quantity: int, *, lies: Callable[[str], bool] = anywhere
+) -> tuple[tuple[Hold, ...], AnyLine]:
     """Return holds of so many units, and the line without them; the last hold is taken first.
 
-    Takes fewer where there are fewer; of one location only, if that is given.
+    Takes fewer where there are fewer. `lies` says of a location whether it may be taken from.
     """
     taken: list[Hold] = []
     kept: list[Hold] = []
     for hold in reversed(line.holds):
-        units = min(quantity, hold.quantity) if location in (None, hold.location) else 0
+        units = min(quantity, hold.quantity) if lies(hold.location) else 0
         quantity -= units
         if units:
             taken.append(replace(hold, quantity=units))
         if units < hold.quantity:
             kept.append(replace(hold, quantity=hold.quantity - units))
     return tuple(reversed(taken)), replace(line, holds=tuple(reversed(kept)))
+
+
+def held_where(line: Line, lies: Callable[[str], bool]) -> int:
+    """Return how many units stand behind the line at some locations."""
+    return sum(hold.quantity for hold in line.holds if lies(hold.location))
 
 
 def merged_holds(holds: Iterable[Hold]) -> tuple[Hold, ...]:

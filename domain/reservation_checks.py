@@ -16,7 +16,7 @@ from domain.claims import LineQuantity
 from domain.levels import InventoryBucket, LevelKey
 from domain.postings import CounterDelta
 from domain.principals import Principal
-from domain.promises import Line
+from domain.promises import Line, held_where
 from domain.records import RESERVATION_TTL_SECONDS, RESERVATION_TTL_SECONDS_MAX, active, location_not_found
 from domain.rejections import FieldPath, Refused, Rejection, RejectionCode, refuse
 from domain.reservation_commands import (
@@ -169,7 +169,7 @@ def moves_are_possible(
     yield (
         _too_many(held, move.quantity or 1, field=(*at, "quantity"))
         for at, move in moves
-        for held in (_held_at(lines[move.line], move.from_location),)
+        for held in (held_where(lines[move.line], move.lies),)
         if (move.quantity or 1) > held
     )
 
@@ -212,10 +212,6 @@ def _policy(channel: str | None, state: State) -> tuple[int, int]:
     if known is None:
         return RESERVATION_TTL_SECONDS, RESERVATION_TTL_SECONDS_MAX
     return known.reservation_ttl_seconds, known.reservation_ttl_seconds_max
-
-
-def _held_at(line: Line, location: str | None) -> int:
-    return sum(hold.quantity for hold in line.holds if location in (None, hold.location))
 
 
 def _not_found(reservation: str) -> Rejection:

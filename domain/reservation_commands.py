@@ -65,6 +65,10 @@ class LineMove:
     from_location: str | None = None
     quantity: int | None = None
 
+    def lies(self, location: str) -> bool:
+        """Whether it takes units that lie there; never those that are where they are to go already."""
+        return location == self.from_location if self.from_location is not None else location != self.to_location
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineCommit(LineQuantity):

@@ -201,7 +201,7 @@ def decide_move(
     for move in command.moves:
         line = lines[move.line]
         quantity = line.held if move.quantity is None else move.quantity
-        taken, rest = taken_from(line, quantity, location=move.from_location)
+        taken, rest = taken_from(line, quantity, lies=move.lies)
         added = tuple(replace(hold, location=move.to_location, reason=SourcingReason.MOVED) for hold in taken)
         lines[move.line] = replace(rest, holds=merged_holds((*rest.holds, *added)))
         deltas += (*_deltas(taken, reserved=-1), *_deltas(added, reserved=1))
