@@ -7,33 +7,51 @@ waited for a lock sees what its holder kept. The clock is read under the locks: 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 
+from app import ledger_documents as documents
+from app.ledger_documents import Found, Ids, sorted_codes
 from app.ledger_requests import AccountKey, Request
 from app.storage import accounts, catalogue, events, ledger, stock
 from app.storage.statements import Call, Rows, Script, call_if_any, run, run_if_any, run_together
 from app.storage.times import from_microseconds
 from domain.adjustments import Adjustment
-from domain.decider import Event
+from domain.allocation_commands import AllocationCancel, AllocationCreate, AllocationEvent, ShipmentConfirm
+from domain.claims import DocumentCommand
+from domain.decider import Command, Event
 from domain.levels import LevelKey
+from domain.reservation_commands import (
+    ReservationCommit,
+    ReservationCreate,
+    ReservationExpire,
+    ReservationExtend,
+    ReservationMove,
+    ReservationRelease,
+)
 from domain.state import Selectors, State
-from domain.stock_commands import InventoryAdjusted, StockCommands
+from domain.stock_commands import InventoryAdjusted
 
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """What a key stands for; `adjustment` is what a replay answers, None where nothing was adjusted."""
+    """What a key stands for: the adjustment or the document that a replay answers; None where there was none."""
 
     fingerprint: str
     adjustment_id: str | None
+    document_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A request that was accepted in this batch, with its events; `slot` is its place among all outcomes."""
+    """A request that was accepted in this batch, with its events and the document that they are about.
+
+    `slot` is its place among all outcomes.
+    """
 
     slot: int
     request: Request
     events: tuple[Event, ...]
+    document_id: str | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,8 +62,9 @@ class Working:
     at_microseconds: int
     head: int
     state: State
-    item_ids: dict[str, int]
-    location_ids: dict[str, int]
+    item_ids: Ids
+    location_ids: Ids
+    found: Found
     known_keys: dict[AccountKey, KnownKey] = field(default_factory=dict)
     kept: list[Kept] = field(default_factory=list)
     kept_events: int = 0
@@ -65,6 +84,14 @@ class Working:
         """Return (item id, location id) of a level."""
         return (self.item_ids[key[0]], self.location_ids[key[1]])
 
+    def ids_of_levels(self, request: Request) -> set[tuple[int, int]]:
+        """Return the ids of all levels that a request touches, as far as their items and locations are there."""
+        return {
+            self.level_ids((sku, code))
+            for sku, code in self.found.levels_of(request.selectors)
+            if sku in self.item_ids and code in self.location_ids
+        }
+
     @property
     def position(self) -> int:
         """The head of the log as the next command of the batch sees it."""
@@ -78,7 +105,20 @@ class Working:
 
 def adjustment_of(decided: Sequence[Event]) -> Adjustment | None:
     """Return the adjustment that a command came to; None where nothing was adjusted."""
-    return decided[0].adjustment if decided and isinstance(decided[0], InventoryAdjusted) else None
+    return next((event.adjustment for event in decided if isinstance(event, InventoryAdjusted)), None)
+
+
+def document_of(command: Command, decided: Sequence[Event]) -> str | None:
+    """Return the document that a command made or changed; None for commands that are not on documents."""
+    match command:
+        case ReservationCreate() | ShipmentConfirm():
+            return command.command_id
+        case AllocationCreate() | AllocationCancel():
+            return next((event.allocation.id for event in decided if isinstance(event, AllocationEvent)), None)
+        case ReservationExtend() | ReservationRelease() | ReservationMove() | ReservationCommit() | ReservationExpire():
+            return command.reservation
+        case _:
+            return None
 
 
 def load(requests: Sequence[Request]) -> Script[Working]:
@@ -86,9 +126,14 @@ def load(requests: Sequence[Request]) -> Script[Working]:
     yield from _lock_catalogue(requests)
     selectors = [request.selectors for request in requests]
     state = State()
-    item_ids, location_ids = yield from _load_catalogue(state, selectors)
-    yield from _lock_levels(state, selectors, item_ids=item_ids, location_ids=location_ids)
-    working = yield from _load_under_locks(state, requests, item_ids=item_ids, location_ids=location_ids)
+    item_ids, location_ids, found = yield from _load_catalogue(state, selectors)
+    found.has_documents = any(isinstance(request.command, DocumentCommand) for request in requests)
+    if any(request.looks_for_lapsed for request in requests):
+        yield from documents.find_lapsed(requests, found, item_ids=item_ids, location_ids=location_ids)
+    locked = yield from _lock_levels(state, selectors, found, item_ids=item_ids, location_ids=location_ids)
+    working = yield from _load_under_locks(
+        state, requests, found, locked=locked, item_ids=item_ids, location_ids=location_ids
+    )
     yield from _load_accounts(working.state, selectors)
     return working
 
@@ -98,34 +143,42 @@ def _lock_catalogue(requests: Sequence[Request]) -> Script[None]:
 
     Changes of the catalogue, of accounts and of keys are made one at a time, and while one is made no level begins.
     """
-    if not all(isinstance(request.command, StockCommands) for request in requests):
+    if not all(request.moves_stock for request in requests):
         yield from run(catalogue.lock_catalogue_alone)
     elif any(request.selectors.activated_levels for request in requests):
         yield from run(catalogue.lock_catalogue_shared)
 
 
-def _load_catalogue(state: State, selectors: Sequence[Selectors]) -> Script[tuple[dict[str, int], dict[str, int]]]:
-    """Load items, locations and channels; return the ids of the items by SKU, and of the locations by code."""
-    items, locations, channels, served = yield from run_together(
-        call_if_any(catalogue.items_by_sku, skus=_sorted(one.skus for one in selectors)),
-        call_if_any(catalogue.locations_by_code, codes=_sorted(one.locations for one in selectors)),
-        call_if_any(catalogue.channels_by_code, codes=_sorted(one.channels for one in selectors)),
+def _load_catalogue(state: State, selectors: Sequence[Selectors]) -> Script[tuple[Ids, Ids, Found]]:
+    """Load items, locations and channels, and find where documents hold units.
+
+    Returns the ids of items by SKU, and of locations by code.
+    """
+    items, locations, channels, served, *of_documents = yield from run_together(
+        call_if_any(catalogue.items_by_sku, skus=sorted_codes(one.skus for one in selectors)),
+        call_if_any(catalogue.locations_by_code, codes=sorted_codes(one.locations for one in selectors)),
+        call_if_any(catalogue.channels_by_code, codes=sorted_codes(one.channels for one in selectors)),
         call_if_any(
             catalogue.channel_codes_by_location,
-            codes=_sorted(one.locations for one in selectors if not one.levels),
+            codes=sorted_codes(one.locations for one in selectors if not (one.levels or one.document_count)),
         ),
+        *documents.calls_to_find(selectors),
     )
     state.items.update((row[1], catalogue.item_from(row)) for row in items)
     state.locations.update((row[1], catalogue.location_from(row)) for row in locations)
     state.channels.update((row[1], catalogue.channel_from(row)) for row in channels)
     for location, channel in served:
         state.channels_served[location] = state.channels_served.get(location, frozenset()) | {channel}
-    return {row[1]: row[0] for row in items}, {row[1]: row[0] for row in locations}
+    item_ids, location_ids = {row[1]: row[0] for row in items}, {row[1]: row[0] for row in locations}
+    found = documents.take_found(of_documents, state, item_ids=item_ids, location_ids=location_ids)
+    return item_ids, location_ids, found
 
 
 def _lock_levels(
-    state: State, selectors: Sequence[Selectors], *, item_ids: dict[str, int], location_ids: dict[str, int]
-) -> Script[None]:
+    state: State, selectors: Sequence[Selectors], found: Found, *, item_ids: Ids, location_ids: Ids
+) -> Script[set[LevelKey]]:
+    """Begin, lock and load levels; return those that are locked, or not there."""
+
     def known(keys: Iterable[LevelKey]) -> dict[tuple[int, int], LevelKey]:
         return {
             (item_ids[sku], location_ids[code]): (sku, code)
@@ -135,7 +188,7 @@ def _lock_levels(
 
     begin = known(key for one in selectors for key in one.activated_levels)
     yield from run_if_any(stock.begin_levels, keys=sorted(begin))
-    wanted = known(key for one in selectors for key in one.levels)
+    wanted = known(chain(*map(found.levels_of, selectors), *found.lapsed.values()))
     rows = yield from run_if_any(stock.levels_for_update, keys=sorted(wanted))
     for item_id, location_id, is_active, *columns in rows:
         key = wanted[item_id, location_id]
@@ -143,25 +196,36 @@ def _lock_levels(
             state.levels[key] = stock.level_from(columns, sku=key[0], location=key[1])
         else:
             state.ended_versions[key] = columns[stock.VERSION_PLACE]
+    return set(wanted.values())
 
 
 def _load_under_locks(
-    state: State, requests: Sequence[Request], *, item_ids: dict[str, int], location_ids: dict[str, int]
+    state: State,
+    requests: Sequence[Request],
+    found: Found,
+    *,
+    locked: set[LevelKey],
+    item_ids: Ids,
+    location_ids: Ids,
 ) -> Script[Working]:
     selectors = [request.selectors for request in requests]
     keys = sorted({request.key for request in requests if request.key is not None})
-    clock, known, of_items, of_locations, listed, api_keys = yield from run_together(
+    clock, known, of_items, of_locations, listed, api_keys, *of_documents = yield from run_together(
         Call(events.clock_and_head, {}),
         call_if_any(ledger.keys_used, keys=keys),
-        call_if_any(stock.level_counts_by_sku, skus=_sorted(one.level_counts_of_items for one in selectors)),
-        call_if_any(stock.level_counts_by_location, codes=_sorted(one.level_counts_of_locations for one in selectors)),
+        call_if_any(stock.level_counts_by_sku, skus=sorted_codes(one.level_counts_of_items for one in selectors)),
+        call_if_any(
+            stock.level_counts_by_location, codes=sorted_codes(one.level_counts_of_locations for one in selectors)
+        ),
         call_if_any(catalogue.listings_by_key, keys=sorted({key for one in selectors for key in one.listings})),
-        call_if_any(accounts.api_keys_by_id, ids=_sorted(one.api_keys for one in selectors)),
+        call_if_any(accounts.api_keys_by_id, ids=sorted_codes(one.api_keys for one in selectors)),
+        *documents.calls_to_load(selectors, found),
     )
     state.level_counts_by_item.update(_pairs(of_items))
     state.level_counts_by_location.update(_pairs(of_locations))
     state.listings.update(((row[0], row[1]), catalogue.listing_from(row)) for row in listed)
     state.api_keys.update((row[0], accounts.api_key_from(row)) for row in api_keys)
+    documents.take_loaded(of_documents, state, found, selectors=selectors, locked=locked)
     ((at_microseconds, head),) = clock
     return Working(
         at=from_microseconds(at_microseconds),
@@ -170,17 +234,14 @@ def _load_under_locks(
         state=state,
         item_ids=item_ids,
         location_ids=location_ids,
-        known_keys={(row[0], row[1]): KnownKey(row[2], row[3]) for row in known},
+        found=found,
+        known_keys={(row[0], row[1]): KnownKey(*row[2:]) for row in known},
     )
 
 
 def _load_accounts(state: State, selectors: Sequence[Selectors]) -> Script[None]:
     codes = {code for one in selectors for code in one.accounts} | {one.account for one in state.api_keys.values()}
     state.accounts.update((one.code, one) for one in (yield from accounts.load_accounts(codes)))
-
-
-def _sorted(sets: Iterable[Iterable[str]]) -> list[str]:
-    return sorted({one for part in sets for one in part})
 
 
 def _pairs(rows: Rows) -> Iterable[tuple[str, int]]:

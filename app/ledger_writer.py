@@ -8,19 +8,18 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from app.ledger_batch import BatchResult, commit_batch
 from app.ledger_requests import AccountKey, Group, Outcome, Request, refused_request
 from app.storage.database import Database, TransientError
-from domain.decider import Command, malformed, touches
+from domain.decider import Command, KeyedCommands, malformed, touches
 from domain.fingerprints import fingerprint
 from domain.permissions import forbidden
 from domain.ports import InfrastructureError, Overloaded, Unavailable
 from domain.principals import Principal
 from domain.rejections import Refused
-from domain.stock_commands import StockCommands
 
 logger = logging.getLogger("stockgate.ledger")
 
@@ -28,6 +27,8 @@ ATTEMPTS_MAX = 3
 ATTEMPT_PAUSE_SECONDS = 0.05
 GATHERING_TICKS_MAX = 20
 RETRY_AFTER_MS = 200
+TIMES_PUT_BACK_MAX = 10
+"""So often a command is left to the next batch because others change what it is about; each time it waits for them."""
 COMMANDS_AT_A_STRETCH_MAX = 25
 """So many commands of one caller are checked before others, and the batch in the database, have their turn."""
 
@@ -44,16 +45,17 @@ class WriterLimits:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A group in the queue: who waits for it, and until when (in the event loop's time)."""
+    """A group in the queue: who waits for it, until when (in the event loop's time), and how often it was put back."""
 
     group: Group
     answer: "asyncio.Future[list[Outcome]]"
     deadline: float
+    times_put_back: int = 0
 
     @property
     def is_about_stock(self) -> bool:
         """Whether the group's commands move stock; a batch holds either such commands or changes of the catalogue."""
-        return isinstance(self.group.requests[0].command, StockCommands)
+        return self.group.requests[0].moves_stock
 
 
 class LedgerWriter:
@@ -207,9 +209,24 @@ class LedgerWriter:
         else:
             if result.has_writes:
                 self._on_commit()
-            for waiting, outcomes in zip(batch, result.outcomes, strict=True):
-                if not waiting.answer.done():
-                    waiting.answer.set_result(outcomes)
+            self._answer(batch, result)
+
+    def _answer(self, batch: Sequence[Waiting], result: BatchResult) -> None:
+        """Answer the groups of a batch, and put those that are to be tried again in front of all others."""
+        again: list[Waiting] = []
+        for place, (waiting, outcomes) in enumerate(zip(batch, result.outcomes, strict=True)):
+            if waiting.answer.done():
+                continue
+            if place in result.short:
+                again.append(replace(waiting, group=waiting.group.looking_for_lapsed()))
+            elif place not in result.uncovered:
+                waiting.answer.set_result(outcomes)
+            elif waiting.times_put_back < TIMES_PUT_BACK_MAX:
+                again.append(replace(waiting, times_put_back=waiting.times_put_back + 1))
+            else:
+                _fail(waiting, _unsettled())
+        self._queue.extendleft(reversed(again))
+        self._queued_commands += sum(len(waiting.group.requests) for waiting in again)
 
     async def _commit_in_halves(self, batch: Sequence[Waiting], error: Exception) -> None:
         if len(batch) == 1:
@@ -253,14 +270,14 @@ def _checked(command: Command, *, by: Principal) -> Request | Refused:
     if refused is not None:
         return refused
     key: AccountKey | None = None
-    if isinstance(command, StockCommands) and command.idempotency_key is not None and not command.dry_run:
+    if isinstance(command, KeyedCommands) and command.idempotency_key is not None and not command.dry_run:
         key = (by.account, command.idempotency_key)
     return Request(
         command=command,
         by=by,
         selectors=touches(command),
         key=key,
-        fingerprint=fingerprint(command) if key is not None and isinstance(command, StockCommands) else None,
+        fingerprint=fingerprint(command) if key is not None and isinstance(command, KeyedCommands) else None,
     )
 
 
@@ -271,6 +288,13 @@ def _fail(waiting: Waiting, error: Exception) -> None:
 
 def _dropped() -> Unavailable:
     return Unavailable("The command waited too long and was dropped; send it again.", retry_after_ms=RETRY_AFTER_MS)
+
+
+def _unsettled() -> Unavailable:
+    return Unavailable(
+        "What the command is about kept changing meanwhile; send it again with the same key.",
+        retry_after_ms=RETRY_AFTER_MS,
+    )
 
 
 def _unanswered() -> Unavailable:

@@ -64,15 +64,16 @@ def decide(command: Command, state: State, *, by: Principal, at: datetime) -> tu
     decided = _decide(command, state, by=by, at=at)
     if not is_short(decided) or not isinstance(command, KeyedCommands):
         return decided
+    all_lapsed = [one for one in state.reservations.values() if one.has_lapsed(at)]
+    if not all_lapsed:
+        return decided
     trial = state.scratch()
     ended: list[Event] = []
-    for place, lapsed in enumerate([one for one in state.reservations.values() if one.has_lapsed(at)]):
+    for place, lapsed in enumerate(all_lapsed):
         command_id = uuid5(UUID(command.command_id), str(place)).hex
         for event in reservations.expired(lapsed, trial, command_id=command_id, at=at):
             evolve(trial, event)
             ended.append(event)
-    if not ended:
-        return decided
     again = _decide(command, trial, by=by, at=at)
     return decided if isinstance(again, Refused) else (*ended, *again)
 

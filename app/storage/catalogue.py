@@ -14,6 +14,7 @@ from app.storage.times import (
     to_microseconds,
     to_microseconds_or_none,
 )
+from domain.promises import SourcingStrategy
 from domain.records import Attribute, Channel, Identifier, Item, Listing, Location, LocationKind
 
 ITEM_COLUMNS: tuple[ColumnElement[object], ...] = tuple(items.c)
@@ -130,6 +131,8 @@ def put_locations(sql: Dialect) -> Executable:
         created_at=BigInteger,
         updated_at=BigInteger,
         archived_at=BigInteger,
+        region=Text,
+        priority=Integer,
     )
     return sql.insert_or_update(locations, [c.name for c in locations.c if c.name != "id"], rows, key=["code"])
 
@@ -137,7 +140,17 @@ def put_locations(sql: Dialect) -> Executable:
 @statement
 def put_channels(sql: Dialect) -> Executable:
     """Create or change channels."""
-    rows = sql.rows("rows", code=Text, name=Text, created_at=BigInteger, updated_at=BigInteger, archived_at=BigInteger)
+    rows = sql.rows(
+        "rows",
+        code=Text,
+        name=Text,
+        created_at=BigInteger,
+        updated_at=BigInteger,
+        archived_at=BigInteger,
+        sourcing=Text,
+        reservation_ttl_seconds=Integer,
+        reservation_ttl_seconds_max=Integer,
+    )
     return sql.insert_or_update(channels, [c.name for c in channels.c if c.name != "id"], rows, key=["code"])
 
 
@@ -195,6 +208,9 @@ def write_channels(changed: Iterable[Channel]) -> Script[None]:
             to_microseconds(channel.created_at),
             to_microseconds(channel.updated_at),
             to_microseconds_or_none(channel.archived_at),
+            channel.sourcing,
+            channel.reservation_ttl_seconds,
+            channel.reservation_ttl_seconds_max,
         )
         for channel in changed
     ]
@@ -212,6 +228,8 @@ def write_locations(changed: Iterable[Location]) -> Script[None]:
             to_microseconds(location.created_at),
             to_microseconds(location.updated_at),
             to_microseconds_or_none(location.archived_at),
+            location.region,
+            location.priority,
         )
         for location in changed
     ]
@@ -262,12 +280,14 @@ def item_from(row: Row) -> Item:
 
 def location_from(row: Row) -> Location:
     """Return the location that a row of LOCATION_COLUMNS holds."""
-    _, code, name, kind, country_code, created, updated, archived = row
+    _, code, name, kind, country_code, created, updated, archived, region, priority = row
     return Location(
         code=code,
         name=name,
         kind=LocationKind(kind),
         country_code=country_code,
+        region=region,
+        priority=priority,
         created_at=from_microseconds(created),
         updated_at=from_microseconds(updated),
         archived_at=from_microseconds_or_none(archived),
@@ -276,10 +296,13 @@ def location_from(row: Row) -> Location:
 
 def channel_from(row: Row) -> Channel:
     """Return the channel that a row of CHANNEL_COLUMNS holds."""
-    _, code, name, created, updated, archived = row
+    _, code, name, created, updated, archived, sourcing, ttl_seconds, ttl_seconds_max = row
     return Channel(
         code=code,
         name=name,
+        sourcing=SourcingStrategy(sourcing),
+        reservation_ttl_seconds=ttl_seconds,
+        reservation_ttl_seconds_max=ttl_seconds_max,
         created_at=from_microseconds(created),
         updated_at=from_microseconds(updated),
         archived_at=from_microseconds_or_none(archived),

@@ -3,17 +3,20 @@ read for ever, so a field is only ever added with a default, and any other chang
 to `UPCASTS`.
 """
 
-import types
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass, replace
-from datetime import datetime
-from enum import Enum
-from functools import cache
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from dataclasses import replace
+from typing import Any
 
 import orjson
 
+from app.storage.record_codec import decoder_of, encode_record
 from domain.accounts import AccountChanged, ApiKeyChanged
+from domain.allocation_commands import (
+    AllocationCancelled,
+    AllocationCreated,
+    AllocationLinesAdded,
+    ShipmentConfirmed,
+)
 from domain.catalogue import (
     ChannelArchived,
     ChannelUpserted,
@@ -25,6 +28,15 @@ from domain.catalogue import (
 from domain.conflicts import StockConflictClosed, StockConflictOpened
 from domain.decider import Event
 from domain.listings import ListingUpserted
+from domain.postings import StockPosted
+from domain.reservation_commands import (
+    ReservationCommitted,
+    ReservationCreated,
+    ReservationExpired,
+    ReservationExtended,
+    ReservationMoved,
+    ReservationReleased,
+)
 from domain.stock_commands import InventoryAdjusted, LevelActivated, LevelDeactivated
 
 SCHEMA_VERSION = 1
@@ -45,6 +57,17 @@ EVENT_TYPES: dict[str, type[Event]] = {
         StockConflictClosed,
         AccountChanged,
         ApiKeyChanged,
+        StockPosted,
+        ReservationCreated,
+        ReservationExtended,
+        ReservationReleased,
+        ReservationMoved,
+        ReservationCommitted,
+        ReservationExpired,
+        AllocationCreated,
+        AllocationLinesAdded,
+        AllocationCancelled,
+        ShipmentConfirmed,
     )
 }
 UPCASTS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {}
@@ -53,7 +76,7 @@ UPCASTS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 def encode_event(event: Event) -> tuple[str, int, str | None, str]:
     """Return the event's type name, schema version, the SKU that it is about (if any) and its data."""
-    return type(event).__name__, SCHEMA_VERSION, sku_of(event), orjson.dumps(event, default=sorted).decode()
+    return type(event).__name__, SCHEMA_VERSION, sku_of(event), encode_record(event)
 
 
 def decode_event(kind: str, version: int, data: str, *, position: int) -> Event:
@@ -72,6 +95,8 @@ def sku_of(event: Event) -> str | None:
     match event:
         case InventoryAdjusted(adjustment=adjustment):
             return adjustment.sku
+        case StockPosted(posting=posting):
+            return posting.sku
         case ItemUpserted(item=item) | ItemArchived(item=item):
             return item.sku
         case ListingUpserted(listing=listing):
@@ -84,28 +109,4 @@ def sku_of(event: Event) -> str | None:
             return None
 
 
-@cache
-def _decoder(kind: Any) -> Callable[[Any], Any]:
-    origin, arguments = get_origin(kind), get_args(kind)
-    if is_dataclass(kind):
-        return _record_decoder(kind)
-    if origin in (Union, types.UnionType):
-        inner = _decoder(next(one for one in arguments if one is not type(None)))
-        return lambda value: None if value is None else inner(value)
-    if origin in (tuple, frozenset):
-        one = _decoder(arguments[0])
-        return lambda value: origin(map(one, value))
-    if kind is datetime:
-        return datetime.fromisoformat
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind
-    return lambda value: value
-
-
-def _record_decoder(kind: Any) -> Callable[[Any], Any]:
-    hints = get_type_hints(kind)
-    decoders = {field.name: _decoder(hints[field.name]) for field in fields(kind)}
-    return lambda value: kind(**{name: decoders[name](part) for name, part in value.items() if name in decoders})
-
-
-_DECODERS: dict[str, Callable[[Any], Event]] = {name: _record_decoder(kind) for name, kind in EVENT_TYPES.items()}
+_DECODERS: dict[str, Callable[[Any], Event]] = {name: decoder_of(kind) for name, kind in EVENT_TYPES.items()}

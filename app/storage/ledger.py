@@ -10,6 +10,10 @@ from app.storage.tables import adjustments, idempotency_keys, items, locations, 
 from app.storage.times import from_microseconds, to_microseconds
 from domain.adjustments import Adjustment, AdjustmentReason, Movement
 from domain.levels import InventoryBucket
+from domain.postings import Posting
+
+Cause = Adjustment | Posting
+"""What movements come from."""
 
 ADJUSTMENT_COLUMNS = (
     adjustments.c.id,
@@ -36,6 +40,7 @@ def keys_used(sql: Dialect) -> Select[*tuple[object, ...]]:
         idempotency_keys.c.key,
         idempotency_keys.c.fingerprint,
         idempotency_keys.c.adjustment_id,
+        idempotency_keys.c.document_id,
     ).where(idempotency_keys.c.account_id == wanted.c.account, idempotency_keys.c.key == wanted.c.key)
 
 
@@ -85,7 +90,15 @@ def add_movements(sql: Dialect) -> Executable:
 @plain_insert
 def add_keys(sql: Dialect) -> Executable:
     """Keep idempotency keys; one that exists breaks the unique index and so the transaction."""
-    rows = sql.rows("rows", account_id=Text, key=Text, fingerprint=Text, adjustment_id=Text, recorded_at=BigInteger)
+    rows = sql.rows(
+        "rows",
+        account_id=Text,
+        key=Text,
+        fingerprint=Text,
+        adjustment_id=Text,
+        recorded_at=BigInteger,
+        document_id=Text,
+    )
     columns = [column.name for column in idempotency_keys.c]
     return insert(idempotency_keys).from_select(columns, select(*(rows.c[column] for column in columns)))
 
@@ -101,22 +114,22 @@ def add_adjustments(sql: Dialect) -> Executable:
     return insert(adjustments).from_select(columns, source)
 
 
-def call_to_add_movements(rows: Iterable[tuple[Adjustment, int, dict[str, int]]]) -> Call | None:
-    """Return the call that appends the movements of adjustments, each with its item's id and its locations' ids."""
+def call_to_add_movements(rows: Iterable[tuple[Cause, int, dict[str, int]]]) -> Call | None:
+    """Return the call that appends the movements of their causes, each with its item's id and its locations' ids."""
     return call_if_any(
         add_movements,
         rows=[
             (
-                adjustment.id,
+                cause.id,
                 item_id,
                 location_ids[movement.location],
                 movement.bucket,
                 movement.delta,
                 movement.balance_after,
-                to_microseconds(adjustment.recorded_at),
+                to_microseconds(cause.recorded_at),
             )
-            for adjustment, item_id, location_ids in rows
-            for movement in adjustment.movements
+            for cause, item_id, location_ids in rows
+            for movement in cause.movements
         ],
     )
 

@@ -80,6 +80,8 @@ locations = Table(
     Column("kind", String(32), nullable=False),
     Column("country_code", String(2)),
     *_times(),
+    Column("region", Code),
+    Column("priority", Integer, nullable=False, server_default=text("100")),
     UniqueConstraint("code"),
 )
 
@@ -90,6 +92,9 @@ channels = Table(
     Column("code", Code, nullable=False),
     Column("name", Text),
     *_times(),
+    Column("sourcing", String(16), nullable=False, server_default=text("'PRIORITY'")),
+    Column("reservation_ttl_seconds", Integer, nullable=False, server_default=text("900")),
+    Column("reservation_ttl_seconds_max", Integer, nullable=False, server_default=text("86400")),
     UniqueConstraint("code"),
 )
 
@@ -169,7 +174,8 @@ movements = Table(
     "movements",
     metadata,
     Column("id", RowId, primary_key=True),
-    # No foreign key: movements are written before the adjustment, which waits for its position.
+    # The cause, an adjustment or a posting. No foreign key: movements are written before either, which waits for its
+    # position.
     Column("adjustment_id", String(32), nullable=False),
     Column("item_id", BigInteger, ForeignKey("items.id"), nullable=False),
     Column("location_id", BigInteger, ForeignKey("locations.id"), nullable=False),
@@ -189,6 +195,96 @@ idempotency_keys = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("adjustment_id", String(32)),
     Column("recorded_at", BigInteger, nullable=False),
+    Column("document_id", String(32)),
+    sqlite_with_rowid=False,
+)
+
+IS_ACTIVE = text("state = 'ACTIVE'")
+"""Of reservations; written out, because a bound value finds no partial index."""
+
+# Documents and what belongs to them have no foreign keys to the catalogue, whose rows never go: checking them costs
+# PostgreSQL as much as writing the rows. The audit compares documents, holds and levels.
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("id", _short_code(32), primary_key=True),
+    Column("account_id", _short_code(64), nullable=False),
+    Column("channel_code", Code),
+    Column("external_reference", Code),
+    Column("state", String(16), nullable=False),
+    Column("order_id", Code),
+    Column("data", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Index(None, "external_reference"),
+    Index("ix_reservations_expires_at_active", "expires_at", sqlite_where=IS_ACTIVE, postgresql_where=IS_ACTIVE),
+    sqlite_with_rowid=False,
+    postgresql_with=ROOM_TO_CHANGE,
+)
+
+allocations = Table(
+    "allocations",
+    metadata,
+    Column("id", _short_code(32), primary_key=True),
+    # Empty for orders of no channel: null would be unlike itself.
+    Column("channel_code", Code, nullable=False),
+    Column("order_id", Code, nullable=False),
+    Column("account_id", _short_code(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("data", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    UniqueConstraint("channel_code", "order_id"),
+    Index(None, "order_id"),
+    sqlite_with_rowid=False,
+    postgresql_with=ROOM_TO_CHANGE,
+)
+
+shipments = Table(
+    "shipments",
+    metadata,
+    Column("id", _short_code(32), primary_key=True),
+    Column("channel_code", Code, nullable=False),
+    Column("order_id", Code, nullable=False),
+    Column("external_id", Code),
+    Column("data", Text, nullable=False),
+    Column("shipped_at", BigInteger, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Index(None, "channel_code", "order_id"),
+    sqlite_with_rowid=False,
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("document_id", _short_code(32), primary_key=True),
+    Column("item_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("location_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    CheckConstraint("quantity > 0", name="quantity"),
+    Index(None, "item_id", "location_id"),
+    sqlite_with_rowid=False,
+)
+
+postings = Table(
+    "postings",
+    metadata,
+    Column("id", _short_code(32), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("cause", String(32), nullable=False),
+    Column("document_id", _short_code(32), nullable=False),
+    Column("item_id", BigInteger, nullable=False),
+    Column("account_id", _short_code(64), nullable=False),
+    Column("idempotency_key", Text),
+    Column("source_channel", Text),
+    Column("correlation_id", Text),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("recorded_by", Text, nullable=False),
+    Index(None, "document_id"),
     sqlite_with_rowid=False,
 )
 

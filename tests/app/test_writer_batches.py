@@ -187,7 +187,8 @@ async def test_each_kind_of_command_costs_a_bounded_number_of_statements(shop: S
             *(sale(1, key=f"dry-{number}", dry_run=True) for number in range(8)),
         ):
             assert outcome is not None
-    assert len(seen) == (8 if shop.store.takes_steps_whole else 16)
+    # One of them looks whether reservations that have lapsed hold what the refused ones lack.
+    assert len(seen) == (9 if shop.store.takes_steps_whole else 17)
 
 
 async def test_a_batch_that_keeps_nothing_commits_nothing(shop: Shop) -> None:

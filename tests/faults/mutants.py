@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from app import cli, ledger_batch, ledger_working
+from app import cli, ledger_batch, ledger_rows, ledger_working
 from app.ledger_requests import Request
 from app.storage import ledger, postgres
 from app.storage.postgres import BEGIN_WRITING, CompiledStep, PostgresDialect, PostgresSessions
@@ -52,7 +52,7 @@ def reads_keys_before_the_lock() -> None:
         keys = sorted({request.key for request in requests if request.key is not None})
         rows = yield from run_if_any(ledger.keys_used, keys=keys)
         working = yield from load(requests)
-        working.known_keys = {(row[0], row[1]): ledger_working.KnownKey(row[2], row[3]) for row in rows}
+        working.known_keys = {(row[0], row[1]): ledger_working.KnownKey(*row[2:]) for row in rows}
         return working
 
     _patch(ledger_batch, "load", load_with_early_keys)
@@ -101,7 +101,7 @@ def rolls_back_after_the_answer() -> None:
 
 def forgets_keys() -> None:
     """Keep what was done, but not under which key."""
-    _patch(ledger_batch, "_call_to_add_keys", lambda _: None)
+    _patch(ledger_rows, "_call_to_add_keys", lambda _: None)
 
 
 def tears_transactions() -> None:
