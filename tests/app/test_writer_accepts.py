@@ -81,7 +81,7 @@ async def test_an_adjustment_is_kept_exactly(shop: Shop) -> None:
     assert await _level_row(shop, EAST) == (5, 0, 0, 0, 1, 0, 0, 0, 0, 1, 2, None, at)
     ((fingerprint,),) = await shop.store.rows("SELECT fingerprint FROM idempotency_keys WHERE key = 'order-1'")
     assert await shop.store.rows("SELECT * FROM idempotency_keys WHERE key = 'order-1'") == [
-        ("acme", "order-1", fingerprint, id_, at)
+        ("acme", "order-1", fingerprint, id_, at, None)
     ]
     ((item_id,),) = await shop.store.rows(f"SELECT id FROM items WHERE sku = '{SKU}'")
     assert await shop.store.rows("SELECT * FROM adjustments WHERE idempotency_key = 'order-1'") == [

@@ -122,7 +122,7 @@ async def test_two_writers_on_one_store_keep_a_key_once(shop: Shop) -> None:
 async def test_rows_that_cannot_be_sent_leave_nothing_behind(shop: Shop) -> None:
     """Given a number that no column holds, then nothing of its transaction is there, and the next one is kept."""
     before = await shop.store.dump()
-    rows = [("acme", "k", "1:x", None, 1), ("acme", "l", "1:x", None, 2**70)]
+    rows = [("acme", "k", "1:x", None, 1, None), ("acme", "l", "1:x", None, 2**70, None)]
 
     def script() -> Script[bool]:
         yield (Call(ledger.add_keys, {"rows": rows}),)
