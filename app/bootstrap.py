@@ -17,6 +17,7 @@ from app.leases import LeasedWorker
 from app.ledger_writer import LedgerWriter, WriterLimits
 from app.read_replica import ReadReplica, read_replica
 from app.reads import DatabaseReads
+from app.reservation_expiry import ReservationExpiry
 from app.settings import Settings
 from app.sharing import Worker, share
 from app.storage.database import Database
@@ -89,6 +90,7 @@ async def _workers_on(
     running: dict[str, Worker] = {"writer": writer, "feed": feed, **sharing.workers}
     if does_housekeeping:
         running["retention"] = LeasedWorker(database, name="retention", work=partial(_retention, settings))
+        running["expiry"] = LeasedWorker(database, name="expiry", work=partial(_expiry, settings, writer))
     if replica is not None:
         running["replica"] = replica
     reads = DatabaseReads(database, deadline_seconds=settings.read_deadline_ms / MS, replica=replica)
@@ -145,6 +147,11 @@ def _identity_tokens(settings: Settings) -> IdentityTokens | None:
 
 def _retention(settings: Settings, database: Database) -> EventRetention:
     return EventRetention(database, keep_for=timedelta(days=settings.event_retention_days), clock=_now)
+
+
+def _expiry(settings: Settings, writer: LedgerWriter, database: Database) -> ReservationExpiry:
+    reads = DatabaseReads(database, deadline_seconds=settings.read_deadline_ms / MS)
+    return ReservationExpiry(reads, writer, new_id=new_id)
 
 
 def _feed(settings: Settings, database: Database) -> EventFeed:

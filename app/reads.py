@@ -8,17 +8,30 @@ from functools import partial
 from typing import Final, TypeVar
 
 from app.read_replica import Placed, ReadReplica
-from app.storage import accounts, catalogue, documents, ledger, reads
+from app.storage import accounts, catalogue, documents, ledger, promise_reads, promises, reads
 from app.storage.database import Database, TransientError
+from app.storage.record_codec import decode_record
 from app.storage.statements import Row, Rows, Script, Statement, run
 from domain.account_records import Account, ApiKey
 from domain.adjustments import Adjustment
-from domain.ports import ANY, NEWEST, ItemFilter, LedgerRow, PositionNotReached, StockSnapshot, Unavailable
+from domain.allocation_commands import Allocation, OrderKey, Shipment
+from domain.ports import (
+    ANY,
+    NEWEST,
+    ItemFilter,
+    LedgerRow,
+    PositionNotReached,
+    ReservationFilter,
+    StockSnapshot,
+    Unavailable,
+)
 from domain.records import Channel, Item, Listing, Location, Record, active
+from domain.reservation_commands import Reservation
 from domain.text import free_text_problems, is_code
 
 Result = TypeVar("Result")
 Key = TypeVar("Key")
+Document = TypeVar("Document", Reservation, Allocation, Shipment)
 
 # Behind every text that PostgreSQL and SQLite can hold, in the order of code points.
 LAST_TEXT = "\U0010ffff"
@@ -146,6 +159,65 @@ class DatabaseReads:
         rows = await self._rows(which, at_least=at_least, sku=sku, locations=codes, before=older_than, limit=limit)
         return [reads.ledger_row_from(row) for row in rows]
 
+    async def reservations(self, ids: Sequence[str], *, at_least: int = NEWEST) -> list[Reservation | None]:
+        """Return reservations by id, whatever became of them; None for unknown ones."""
+        rows = await self._rows(promises.reservations_by_id, at_least=at_least, ids=_codes(ids))
+        found = {one.id: one for one in _decoded(Reservation, rows)}
+        return [found.get(one) for one in ids]
+
+    async def reservation_page(
+        self, wanted: ReservationFilter, *, before: str | None, limit: int, at_least: int = NEWEST
+    ) -> list[Reservation]:
+        """Return reservations, newest first, older than the id `before`."""
+        if not _can_be_reserved(wanted):
+            return []
+        rows = await self._rows(
+            promise_reads.reservation_page(wanted),
+            at_least=at_least,
+            before=LAST_TEXT if before is None else _storable(before),
+            limit=limit,
+            reference=wanted.external_reference,
+            sku=wanted.sku,
+            channel=wanted.channel,
+            state=wanted.state,
+            channels=_codes(sorted(wanted.channels or ())),
+            locations=_codes(sorted(wanted.locations or ())),
+        )
+        return _decoded(Reservation, rows)
+
+    async def allocations(self, ids: Sequence[str], *, at_least: int = NEWEST) -> list[Allocation | None]:
+        """Return allocations by id; None for unknown ones."""
+        rows = await self._rows(promise_reads.allocations_by_id, at_least=at_least, ids=_codes(ids))
+        found = {one.id: one for one in _decoded(Allocation, rows)}
+        return [found.get(one) for one in ids]
+
+    async def allocation_of(self, key: OrderKey, *, at_least: int = NEWEST) -> Allocation | None:
+        """Return an order's allocation."""
+        if not _is_order_key(key):
+            return None
+        channel, order_id = key
+        rows = await self._rows(promise_reads.allocation_by_key, at_least=at_least, channel=channel, order_id=order_id)
+        return next(iter(_decoded(Allocation, rows)), None)
+
+    async def shipments(self, ids: Sequence[str]) -> list[Shipment | None]:
+        """Return shipments by id; None for unknown ones."""
+        rows = await self._rows(promise_reads.shipments_by_id, ids=_codes(ids))
+        found = {one.id: one for one in _decoded(Shipment, rows)}
+        return [found.get(one) for one in ids]
+
+    async def shipments_of(self, keys: Sequence[OrderKey]) -> list[tuple[Shipment, ...]]:
+        """Return the shipments of each order, in the order in which they were confirmed."""
+        wanted = list(filter(_is_order_key, dict.fromkeys(keys)))
+        found: dict[OrderKey, list[Shipment]] = {}
+        for channel, order_id, data in await self._rows(promise_reads.shipments_by_order, keys=wanted):
+            found.setdefault((channel, order_id), []).append(decode_record(Shipment, data))
+        return [tuple(found.get(key, ())) for key in keys]
+
+    async def lapsed_reservations(self, *, limit: int) -> list[str]:
+        """Return ids of reservations whose time is over and that nothing has resolved, the oldest first."""
+        rows = await self._rows(promise_reads.lapsed_reservations, limit=limit)
+        return [row[0] for row in rows]
+
     async def position(self) -> int:
         """Return the position of the newest event."""
         rows = await self._rows(reads.head_position)
@@ -243,6 +315,23 @@ class DatabaseReads:
 def _codes(codes: Sequence[str]) -> list[str]:
     """Return the texts that can be codes, each once: no other text names anything."""
     return [code for code in dict.fromkeys(codes) if is_code(code)]
+
+
+def _decoded(kind: type[Document], rows: Rows) -> list[Document]:
+    """Return the documents that rows keep as JSON."""
+    return [decode_record(kind, row[0]) for row in rows]
+
+
+def _is_order_key(key: OrderKey) -> bool:
+    """Return whether an order could have this key."""
+    channel, order_id = key
+    return is_code(order_id) and (not channel or is_code(channel))
+
+
+def _can_be_reserved(wanted: ReservationFilter) -> bool:
+    """Return whether there can be such a reservation: nothing is called what could not be stored."""
+    codes = (one for one in (wanted.sku, wanted.channel) if one is not None)
+    return all(map(is_code, codes)) and not any(free_text_problems(wanted.external_reference, field=(), what=""))
 
 
 def _can_match(wanted: ItemFilter) -> bool:

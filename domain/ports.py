@@ -187,7 +187,8 @@ class ReservationFilter:
     """Which reservations a list shows; None means that the field does not matter.
 
     `channels` and `locations` are what the caller may see. A reservation shows if its channel is among `channels`, and
-    every location that it holds units at among `locations`. `sku` is an item of any of its holds.
+    every location that it holds units at, or held them at last, among `locations`. `sku` is an item that it holds units
+    of now.
     """
 
     external_reference: str | None = None

@@ -3,18 +3,39 @@
 However many there are, their number and the first of them is all that is brought here.
 """
 
-from sqlalchemy import Select, and_, bindparam, case, func, or_, select
+from collections.abc import Iterator
 
+from sqlalchemy import (
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    union_all,
+)
+
+from app.storage.promises import IS_ACTIVE
 from app.storage.statements import Dialect, Row, Rows, Script, Statement, run, statement
 from app.storage.tables import (
     COUNTERS,
     adjustments,
+    allocations,
     events,
     feed_head,
+    holds,
     idempotency_keys,
     items,
     locations,
     movements,
+    postings,
+    reservations,
+    shipments,
     stock_levels,
 )
 
@@ -88,12 +109,30 @@ def balances_off(_: Dialect) -> Select[*tuple[object, ...]]:
 
 
 @statement
-def movements_without_adjustment(_: Dialect) -> Select[*tuple[object, ...]]:
-    """Movements whose adjustment does not exist."""
+def movements_without_cause(_: Dialect) -> Select[*tuple[object, ...]]:
+    """Movements of which there is neither the adjustment nor the posting."""
     return (
         select(movements.c.id)
-        .select_from(movements.outerjoin(adjustments, adjustments.c.id == movements.c.adjustment_id))
-        .where(adjustments.c.id.is_(None))
+        .select_from(
+            movements.outerjoin(adjustments, adjustments.c.id == movements.c.adjustment_id).outerjoin(
+                postings, postings.c.id == movements.c.adjustment_id
+            )
+        )
+        .where(adjustments.c.id.is_(None), postings.c.id.is_(None))
+    )
+
+
+@statement
+def postings_without_document(_: Dialect) -> Select[*tuple[object, ...]]:
+    """Postings of which there is neither the reservation nor the order's allocation."""
+    return (
+        select(postings.c.id)
+        .select_from(
+            postings.outerjoin(reservations, reservations.c.id == postings.c.document_id).outerjoin(
+                allocations, allocations.c.id == postings.c.document_id
+            )
+        )
+        .where(reservations.c.id.is_(None), allocations.c.id.is_(None))
     )
 
 
@@ -123,6 +162,81 @@ def keys_without_adjustment(_: Dialect) -> Select[*tuple[object, ...]]:
 
 
 @statement
+def keys_without_document(_: Dialect) -> Select[*tuple[object, ...]]:
+    """Keys that stand for a document that does not exist."""
+    named = idempotency_keys.c.document_id
+    return (
+        select(idempotency_keys.c.account_id, idempotency_keys.c.key)
+        .select_from(
+            idempotency_keys.outerjoin(reservations, reservations.c.id == named)
+            .outerjoin(allocations, allocations.c.id == named)
+            .outerjoin(shipments, shipments.c.id == named)
+        )
+        .where(named.is_not(None), reservations.c.id.is_(None), allocations.c.id.is_(None), shipments.c.id.is_(None))
+    )
+
+
+@statement
+def promises_unlike_holds(_: Dialect) -> Select[*tuple[object, ...]]:
+    """Levels whose RESERVED or ALLOCATED is not the sum of what is held there; also those that there are not."""
+    counted = select(
+        stock_levels.c.item_id, stock_levels.c.location_id, stock_levels.c.reserved, stock_levels.c.allocated
+    )
+    reserved, allocated = (
+        case((holds.c.kind == kind, -holds.c.quantity), else_=literal_column("0", Integer))
+        for kind in ("RESERVATION", "ALLOCATION")
+    )
+    held = select(holds.c.item_id, holds.c.location_id, reserved, allocated)
+    both = union_all(counted, held).subquery("both")
+    return (
+        select(items.c.sku, locations.c.code)
+        .select_from(
+            both.join(items, items.c.id == both.c.item_id).join(locations, locations.c.id == both.c.location_id)
+        )
+        .group_by(items.c.sku, locations.c.code)
+        .having(or_(func.sum(both.c.reserved) != 0, func.sum(both.c.allocated) != 0))
+    )
+
+
+@statement
+def holds_unlike_documents(sql: Dialect) -> Select[*tuple[object, ...]]:
+    """Where documents hold other units than they say themselves: active reservations, and orders until they ship.
+
+    What a document that is over still holds is among them.
+    """
+    found = select(
+        holds.c.document_id, holds.c.kind, items.c.sku, locations.c.code.label("location"), holds.c.quantity
+    ).select_from(
+        holds.outerjoin(items, items.c.id == holds.c.item_id).outerjoin(
+            locations, locations.c.id == holds.c.location_id
+        )
+    )
+    both = union_all(found, *_holds_said(sql)).subquery("both")
+    key = (both.c.document_id, both.c.kind, both.c.sku, both.c.location)
+    return select(*key).group_by(*key).having(func.sum(both.c.quantity) != 0)
+
+
+def _holds_said(sql: Dialect) -> Iterator[Select[*tuple[object, ...]]]:
+    """Yield what documents say that they hold, as negative numbers."""
+    for table, kind, holds_now in (
+        (reservations, "RESERVATION", IS_ACTIVE),
+        (allocations, "ALLOCATION", true()),
+    ):
+        said = sql.objects_of(table.c.data, "lines", "holds", sku=Text, location=Text, quantity=Integer)
+        yield (
+            select(
+                table.c.id.label("document_id"),
+                literal_column(f"'{kind}'", Text).label("kind"),
+                said.fields["sku"].label("sku"),
+                said.fields["location"].label("location"),
+                (-said.fields["quantity"]).label("quantity"),
+            )
+            .select_from(table, *said.sources)
+            .where(holds_now)
+        )
+
+
+@statement
 def positions_off(_: Dialect) -> Select[*tuple[object, ...]]:
     """The log's (first, last, count, head) if positions are not dense up to the head."""
     first, last, count = func.min(events.c.position), func.max(events.c.position), func.count()
@@ -138,9 +252,13 @@ CHECKS: tuple[tuple[str, Statement], ...] = (
     ("every counter is the sum of its movements", levels_unlike_ledger),
     ("every movement belongs to a level", movements_without_level),
     ("every movement's balance is the sum up to it", balances_off),
-    ("every movement belongs to an adjustment", movements_without_adjustment),
+    ("every movement belongs to an adjustment or a posting", movements_without_cause),
+    ("every posting belongs to a document", postings_without_document),
     ("every adjustment is kept under its key", adjustments_without_key),
     ("every key stands for an adjustment that exists", keys_without_adjustment),
+    ("every key stands for a document that exists", keys_without_document),
+    ("RESERVED and ALLOCATED are the sum of what is held", promises_unlike_holds),
+    ("what is held is what active reservations and open orders say", holds_unlike_documents),
     ("positions are dense up to the head", positions_off),
 )
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Integer,
     Select,
     Subquery,
+    Text,
     UpdateBase,
     bindparam,
     cast,
@@ -32,13 +33,13 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, JSONPATH
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.types import TypeEngine
 
 from app.storage.postgres_copy import CopyTarget, is_to_be_copied, rows_of, target_of
-from app.storage.statements import ROWS, Call, Rows, Script, Statement, Step
+from app.storage.statements import ROWS, Call, Objects, Rows, Script, Statement, Step
 from app.storage.tables import feed_head
 
 Result = TypeVar("Result")
@@ -131,6 +132,15 @@ class PostgresDialect:
         """Return what waits for the catalogue's lock, and holds it until the transaction ends."""
         lock = func.pg_advisory_xact_lock_shared if is_shared else func.pg_advisory_xact_lock
         return select(lock(literal_column(str(CATALOGUE_LOCK), BigInteger), type_=Integer))
+
+    def objects_of(self, document: ColumnElement[Any], *arrays: str, **fields: type[TypeEngine[Any]]) -> Objects:
+        """Return the objects that a column's JSON holds in an array of that name, or in arrays within arrays."""
+        path = "".join(f".{name}[*]" for name in arrays)
+        each = func.jsonb_path_query(cast(document, JSONB), cast(literal_column(f"'${path}'", Text), JSONPATH))
+        source = each.table_valued(column("found", JSONB())).render_derived(name=f"{arrays[-1]}_of_json")
+        found = source.c.found
+        cells = {name: cast(found[literal_column(f"'{name}'", Text)].astext, kind()) for name, kind in fields.items()}
+        return Objects(sources=[source], fields=cells)
 
     def compile(self, *which: Statement) -> "CompiledStep":
         """Compile the statements of a step to one text. The rows of several come packed, each set in a JSON array."""

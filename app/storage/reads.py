@@ -17,6 +17,7 @@ from app.storage.tables import (
     location_channels,
     locations,
     movements,
+    postings,
     stock_levels,
 )
 from app.storage.times import from_microseconds
@@ -24,6 +25,7 @@ from domain.adjustments import AdjustmentReason
 from domain.availability import PLAIN_EXPOSURE, Exposure
 from domain.levels import InventoryBucket
 from domain.ports import ItemFilter, LedgerRow, LevelAtLocation, StockSnapshot
+from domain.postings import PostingCause
 from domain.records import Location
 
 SNAPSHOT_HEAD_WIDTH = 10
@@ -163,14 +165,17 @@ def movement_page(*, of_item: bool, at_locations: bool) -> Statement:
                 movements.c.bucket,
                 movements.c.delta,
                 movements.c.balance_after,
-                adjustments.c.reason,
-                movements.c.adjustment_id,
                 movements.c.recorded_at,
+                adjustments.c.reason,
+                adjustments.c.id.label("adjustment_id"),
+                postings.c.cause,
+                postings.c.document_id,
             )
             .select_from(
                 movements.join(items, items.c.id == movements.c.item_id)
                 .join(locations)
-                .join(adjustments, adjustments.c.id == movements.c.adjustment_id)
+                .outerjoin(adjustments, adjustments.c.id == movements.c.adjustment_id)
+                .outerjoin(postings, postings.c.id == movements.c.adjustment_id)
             )
             .where(
                 movements.c.id < bindparam("before"),
@@ -227,7 +232,7 @@ def snapshots_from(rows: Rows, keys: list[tuple[str, str | None]]) -> list[Stock
 
 def ledger_row_from(row: Row) -> LedgerRow:
     """Return the ledger row that a row of `movement_page` holds."""
-    row_id, sku, location, bucket, delta, balance_after, reason, adjustment_id, recorded_at = row
+    row_id, sku, location, bucket, delta, balance_after, recorded_at, reason, adjustment_id, cause, document_id = row
     return LedgerRow(
         row_id=row_id,
         sku=sku,
@@ -235,9 +240,11 @@ def ledger_row_from(row: Row) -> LedgerRow:
         bucket=InventoryBucket(bucket),
         delta=delta,
         balance_after=balance_after,
-        reason=AdjustmentReason(reason),
+        reason=None if reason is None else AdjustmentReason(reason),
         adjustment_id=adjustment_id,
         recorded_at=from_microseconds(recorded_at),
+        cause=None if cause is None else PostingCause(cause),
+        document_id=document_id,
     )
 
 

@@ -15,12 +15,23 @@ from typing import Any, TypeVar
 
 import aiosqlite
 import orjson
-from sqlalchemy import ColumnElement, FromClause, Integer, Select, Subquery, bindparam, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    Subquery,
+    Text,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.types import TypeEngine
 
-from app.storage.statements import Call, Rows, Script, Statement
+from app.storage.statements import Call, Objects, Rows, Script, Statement
 from app.storage.tables import feed_head
 
 Result = TypeVar("Result")
@@ -70,6 +81,19 @@ class SqliteDialect:
     def lock_catalogue(self, *, is_shared: bool) -> Executable:
         """Return what does nothing: there is one writer at a time, whatever it writes."""
         return select(literal_column(str(int(is_shared)), Integer).label("is_shared"))
+
+    def objects_of(self, document: ColumnElement[Any], *arrays: str, **fields: type[TypeEngine[Any]]) -> Objects:
+        """Return the objects that a column's JSON holds in an array of that name, or in arrays within arrays."""
+        sources: list[FromClause] = []
+        for name in arrays:
+            array = func.json_each(document, literal_column(f"'$.{name}'", Text))
+            sources.append(array.table_valued("value", name=f"{name}_of_json"))
+            document = sources[-1].c.value
+        cells = {
+            name: func.json_extract(document, literal_column(f"'$.{name}'"), type_=kind())
+            for name, kind in fields.items()
+        }
+        return Objects(sources=sources, fields=cells)
 
     def compile(self, which: Statement) -> "CompiledStatement":
         """Compile a statement to text. Plain selects are packed: their rows come back as one JSON array."""

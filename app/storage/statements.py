@@ -51,6 +51,10 @@ class Dialect(Protocol):
         """
         ...
 
+    def objects_of(self, document: ColumnElement[Any], *arrays: str, **fields: type[TypeEngine[Any]]) -> "Objects":
+        """Return the objects that a column's JSON holds in an array of that name, or in arrays within arrays."""
+        ...
+
     def insert_or_update(
         self, table: FromClause, columns: Sequence[str], source: Subquery, *, key: Sequence[str]
     ) -> Executable:
@@ -77,6 +81,14 @@ class Call:
 
     statement: Statement
     parameters: Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """Objects within the JSON of a column: beside its table, `sources` have a row for each; `fields` are the cells."""
+
+    sources: Sequence[FromClause]
+    fields: Mapping[str, ColumnElement[Any]]
 
 
 Step = Sequence[Call]
