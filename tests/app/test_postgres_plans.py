@@ -7,7 +7,7 @@ from typing import Final
 import asyncpg
 import pytest
 
-from app.storage import accounts, catalogue, events, ledger, stock
+from app.storage import accounts, catalogue, events, ledger, postings, promises, stock
 from app.storage.postgres import PostgresDialect
 from app.storage.postgres_database import PostgresOptions
 from app.storage.statements import Statement
@@ -20,6 +20,23 @@ WRITERS: Final[tuple[tuple[Statement, ...], ...]] = (
         catalogue.locations_by_code,
         catalogue.channels_by_code,
         catalogue.channel_codes_by_location,
+    ),
+    (
+        promises.levels_of_reservations,
+        promises.channels_of_reservations,
+        promises.levels_of_orders,
+        promises.levels_sourced,
+    ),
+    (promises.lapsed_on_levels,),
+    (promises.reservations_by_id, promises.allocations_by_order, promises.pools_by_sku),
+    (promises.add_allocations, promises.change_allocations),
+    (
+        promises.put_reservations,
+        promises.add_shipments,
+        promises.put_holds,
+        promises.forget_holds,
+        events.advance_head,
+        postings.add_postings,
     ),
     (stock.begin_levels,),
     (stock.levels_for_update,),
@@ -67,6 +84,11 @@ GROWTH: Final = (
     "SELECT 'a' || s.item_id, s.item_id, s.location_id, 'ON_HAND', 1, 1, 0 FROM stock_levels s",
     "INSERT INTO adjustments SELECT 'a' || i.id, 0, 'acme', 'g' || i.id, i.id, 'OTHER', null, null, null, 0, 0, '' "
     "FROM items i",
+    "INSERT INTO reservations SELECT 'r' || i.id, 'acme', 'C-1', null, 'ACTIVE', null, '{}', 0, i.id, 0, 1 "
+    "FROM items i",
+    "INSERT INTO allocations SELECT 'o' || i.id, '', 'o' || i.id, 'acme', 'OPEN', '{}', 0, 0, 1 FROM items i",
+    "INSERT INTO holds SELECT 'r' || s.item_id, s.item_id, s.location_id, 'RESERVATION', 1 FROM stock_levels s",
+    "INSERT INTO holds SELECT 'o' || s.item_id, s.item_id, s.location_id, 'ALLOCATION', 1 FROM stock_levels s",
     "INSERT INTO idempotency_keys SELECT 'acme', 'g' || i.id, '', 'a' || i.id, 0 FROM items i",
 )
 SCAN: Final = re.compile(r"(?P<kind>Seq|Index|Index Only|Bitmap Heap) Scan(?: using \S+)? on (?P<table>\w+)")
