@@ -27,6 +27,9 @@ from domain.allocation_records import allocated, lines_are_new
 from domain.claim_checks import (
     claim_well_formed,
     document_well_formed,
+    names_are_known,
+    places_may_serve,
+    quantities_are_valid,
     quantity_is_valid,
     sourced_lines,
     touches_claim,
@@ -104,13 +107,19 @@ def evolve(state: State, event: AllocationEvent) -> State:
 
 def decide_create(command: AllocationCreate, state: State, *, by: Principal, at: datetime) -> Happened | Refused:
     """Allocate what sourcing finds; lines that get nothing are left out."""
-    lines = sourced_lines(command, state)
+    key = order_key(command.channel, command.order_id)
+    named = ((line.id, ("lines", str(place), "lineId")) for place, line in enumerate(command.lines))
+    refused = first_refused(
+        (
+            *names_are_known(command, state),
+            lines_are_new(key, named, state),
+            *places_may_serve(command, state),
+            quantities_are_valid(command),
+        )
+    )
+    lines = refused or sourced_lines(command, state)
     if isinstance(lines, Refused):
         return lines
-    key = order_key(command.channel, command.order_id)
-    named = ((line.id, ("lines", str(place), "lineId")) for place, line in enumerate(lines))
-    if refused := first_refused((lines_are_new(key, named, state),)):
-        return refused
     order_lines = tuple(
         AllocationLine(id=line.id, sku=line.sku, quantity=line.quantity, holds=line.holds)
         for line in lines
@@ -190,7 +199,7 @@ def _are_allocated(
 ) -> Iterator[Iterator[Rejection]]:
     """LINE_NOT_FOUND, INVALID_QUANTITY, then EXCEEDS_ALLOCATED_QUANTITY; also where nothing is open at all."""
     lines = {line.id: line for line in allocation.lines}
-    yield lines_are_there((((*one.field, "lineId"), one.line) for one in portions), dict(lines))
+    yield lines_are_there((((*one.field, "lineId"), one.line) for one in portions), lines)
     yield (
         rejection for one in portions for rejection in quantity_is_valid(one.quantity, field=(*one.field, "quantity"))
     )

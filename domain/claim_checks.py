@@ -5,7 +5,6 @@ those are about what is shown.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 
 from domain.adjustments import ENTRIES_PER_COMMAND_MAX
 from domain.claims import Claim, DocumentCommand
@@ -89,24 +88,31 @@ def touches_claim(command: Claim) -> Selectors:
     )
 
 
+def names_are_known(command: Claim, state: State) -> Iterator[Iterator[Rejection]]:
+    """INVALID_INPUT where the channel's own strategy needs locations, then what is not found."""
+    yield _locations_are_named(command, state)
+    yield _items_exist(command, state)
+    yield _locations_exist(command, state)
+    yield _channel_exists(command, state)
+
+
+def places_may_serve(command: Claim, state: State) -> Iterator[Iterator[Rejection]]:
+    """ITEM_NOT_STOCKED_AT_LOCATION, then LOCATION_NOT_SERVING_CHANNEL."""
+    yield _levels_exist(command, state)
+    yield _locations_serve(command, state)
+
+
+def quantities_are_valid(command: Claim) -> Iterator[Rejection]:
+    """INVALID_QUANTITY, for each line."""
+    for place, line in enumerate(command.lines):
+        yield from quantity_is_valid(line.quantity, field=("lines", str(place), "quantity"))
+
+
 def sourced_lines(command: Claim, state: State) -> tuple[Line, ...] | Refused:
-    """Return the lines with the holds that serve them, or why they cannot be served; those that are empty are kept."""
-    refused = first_refused(
-        (
-            _locations_are_named(command, state),
-            _items_exist(command, state),
-            _locations_exist(command, state),
-            _channel_exists(command, state),
-            _levels_exist(command, state),
-            _locations_serve(command, state),
-            chain.from_iterable(
-                quantity_is_valid(line.quantity, field=("lines", str(place), "quantity"))
-                for place, line in enumerate(command.lines)
-            ),
-        )
-    )
-    if refused:
-        return refused
+    """Return the lines with the holds that serve them, or INSUFFICIENT_STOCK; lines that are empty are kept.
+
+    All other checks come before: what the lines name is there.
+    """
     wanted = [Wanted(sku=line.sku, quantity=line.quantity, location=line.location) for line in command.lines]
     found = source(
         wanted, _supply(command, state), strategy=strategy_of(command, state), destination=command.destination

@@ -1,6 +1,6 @@
 """Why a command on a reservation may be refused; the one rule: who comes second is told what came first."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from domain.adjustments import ENTRIES_PER_COMMAND_MAX
@@ -120,10 +120,15 @@ def ttl_seconds(seconds: int | None, channel: str | None, state: State) -> int:
     return _policy(channel, state)[0] if seconds is None else seconds
 
 
+def lines_are_held(wanted: Sequence[LineQuantity], reservation: Reservation) -> Iterator[Rejection]:
+    """LINE_NOT_FOUND."""
+    named = ((("lines", str(place), "lineId"), one.line) for place, one in enumerate(wanted))
+    yield from lines_are_there(named, {line.id for line in reservation.lines})
+
+
 def quantities_are_held(wanted: Sequence[LineQuantity], reservation: Reservation) -> Iterator[Iterator[Rejection]]:
-    """LINE_NOT_FOUND, then INVALID_QUANTITY, then EXCEEDS_RESERVED_QUANTITY."""
+    """INVALID_QUANTITY, then EXCEEDS_RESERVED_QUANTITY."""
     lines = {line.id: line for line in reservation.lines}
-    yield lines_are_there(((("lines", str(place), "lineId"), one.line) for place, one in enumerate(wanted)), lines)
     yield (
         rejection
         for place, one in enumerate(wanted)
@@ -136,7 +141,7 @@ def quantities_are_held(wanted: Sequence[LineQuantity], reservation: Reservation
     )
 
 
-def lines_are_there(named: Iterable[tuple[FieldPath, str]], lines: dict[str, Line]) -> Iterator[Rejection]:
+def lines_are_there(named: Iterable[tuple[FieldPath, str]], lines: Container[str]) -> Iterator[Rejection]:
     """LINE_NOT_FOUND."""
     for field, one in named:
         if one not in lines:
@@ -147,17 +152,19 @@ def lines_are_there(named: Iterable[tuple[FieldPath, str]], lines: dict[str, Lin
             )
 
 
+def destinations_exist(command: ReservationChange, state: State) -> Iterator[Rejection]:
+    """LOCATION_NOT_FOUND: where a move goes."""
+    for place, move in enumerate(command.moves if isinstance(command, ReservationMove) else ()):
+        if active(state.locations.get(move.to_location)) is None:
+            yield location_not_found(move.to_location, field=("moves", str(place), "toLocationId"))
+
+
 def moves_are_possible(
     command: ReservationMove, reservation: Reservation, state: State
 ) -> Iterator[Iterator[Rejection]]:
-    """LOCATION_NOT_FOUND, LINE_NOT_FOUND, ITEM_NOT_STOCKED_AT_LOCATION, then the quantities."""
+    """LINE_NOT_FOUND, ITEM_NOT_STOCKED_AT_LOCATION, then the quantities."""
     lines = {line.id: line for line in reservation.lines}
     moves = [(("moves", str(place)), move) for place, move in enumerate(command.moves)]
-    yield (
-        location_not_found(move.to_location, field=(*at, "toLocationId"))
-        for at, move in moves
-        if active(state.locations.get(move.to_location)) is None
-    )
     yield lines_are_there((((*at, "lineId"), move.line) for at, move in moves), lines)
     yield (
         not_stocked(hold.sku, move.to_location, field=(*at, "toLocationId"))
