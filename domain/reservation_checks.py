@@ -127,7 +127,7 @@ def lines_are_held(wanted: Sequence[LineQuantity], reservation: Reservation) -> 
 
 
 def quantities_are_held(wanted: Sequence[LineQuantity], reservation: Reservation) -> Iterator[Iterator[Rejection]]:
-    """INVALID_QUANTITY, then EXCEEDS_RESERVED_QUANTITY."""
+    """INVALID_QUANTITY, then EXCEEDS_RESERVED_QUANTITY; also for all units of a line that holds none."""
     lines = {line.id: line for line in reservation.lines}
     yield (
         rejection
@@ -135,9 +135,9 @@ def quantities_are_held(wanted: Sequence[LineQuantity], reservation: Reservation
         for rejection in quantity_is_valid(one.quantity, field=("lines", str(place), "quantity"))
     )
     yield (
-        _too_many(lines[one.line].held, one.quantity or 0, field=("lines", str(place), "quantity"))
+        _too_many(lines[one.line].held, one.quantity or 1, field=("lines", str(place), "quantity"))
         for place, one in enumerate(wanted)
-        if (one.quantity or 0) > lines[one.line].held
+        if (one.quantity or 1) > lines[one.line].held
     )
 
 
