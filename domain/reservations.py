@@ -265,11 +265,12 @@ def _split(command: ReservationCommit, reservation: Reservation) -> tuple[tuple[
             rest += line.holds
             continue
         quantity = line.held if one is None or one.quantity is None else one.quantity
-        holds, left = taken_from(line, quantity)
-        rest += left.holds
-        if holds:
+        # The order keeps the locations that were chosen first; what is given back is the last hold, as in a release.
+        left, kept = taken_from(line, line.held - quantity)
+        rest += left
+        if kept.holds:
             order_line = line.id if one is None or one.order_line is None else one.order_line
-            taken.append(AllocationLine(id=order_line, sku=line.sku, quantity=quantity, holds=holds))
+            taken.append(AllocationLine(id=order_line, sku=line.sku, quantity=quantity, holds=kept.holds))
     return tuple(taken), rest
 
 
