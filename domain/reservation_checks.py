@@ -167,10 +167,10 @@ def moves_are_possible(
     moves = [(("moves", str(place)), move) for place, move in enumerate(command.moves)]
     yield lines_are_there((((*at, "lineId"), move.line) for at, move in moves), lines)
     yield (
-        not_stocked(hold.sku, move.to_location, field=(*at, "toLocationId"))
+        not_stocked(sku, move.to_location, field=(*at, "toLocationId"))
         for at, move in moves
-        for hold in lines[move.line].holds
-        if (hold.sku, move.to_location) not in state.levels
+        for sku in dict.fromkeys(hold.sku for hold in lines[move.line].holds)
+        if (sku, move.to_location) not in state.levels
     )
     yield (rejection for at, move in moves for rejection in quantity_is_valid(move.quantity, field=(*at, "quantity")))
     yield (
@@ -181,8 +181,11 @@ def moves_are_possible(
     )
 
 
-def places_can_hold(command: ReservationMove, deltas: Iterable[CounterDelta], state: State) -> Iterator[Rejection]:
-    """INSUFFICIENT_STOCK: what is held elsewhere must be available there."""
+def places_can_hold(
+    command: ReservationMove, reservation: Reservation, deltas: Iterable[CounterDelta], state: State
+) -> Iterator[Rejection]:
+    """INSUFFICIENT_STOCK: what is held elsewhere must be available there; named at the first move that goes there."""
+    skus = {line.id: {hold.sku for hold in line.holds} for line in reservation.lines}
     more: dict[LevelKey, int] = {}
     for one in deltas:
         if one.bucket is InventoryBucket.RESERVED:
@@ -190,7 +193,11 @@ def places_can_hold(command: ReservationMove, deltas: Iterable[CounterDelta], st
     for (sku, location), units in more.items():
         available = max(0, state.levels[sku, location].available)
         if units > available:
-            at = next(place for place, move in enumerate(command.moves) if move.to_location == location)
+            at = next(
+                place
+                for place, move in enumerate(command.moves)
+                if move.to_location == location and sku in skus[move.line]
+            )
             yield Rejection(
                 code=RejectionCode.INSUFFICIENT_STOCK,
                 message=f"{available} of {units} units of {sku} can be had at {location}; move at most that many.",
@@ -210,6 +217,8 @@ def _moves_well_formed(command: ReservationMove) -> Iterator[Rejection]:
         yield from code_problems(move.to_location, field=(*at, "toLocationId"), what="The location")
         if move.from_location is not None:
             yield from code_problems(move.from_location, field=(*at, "fromLocationId"), what="The location")
+        if move.from_location == move.to_location:
+            yield invalid("The move ends where it begins; name two different locations.", field=at)
     yield from ids_differ(((("moves", str(place), "lineId"), move.line) for place, move in enumerate(command.moves)))
 
 

@@ -222,7 +222,7 @@ def decide_move(
         added = tuple(replace(hold, location=move.to_location, reason=SourcingReason.MOVED) for hold in taken)
         lines[move.line] = replace(rest, holds=merged_holds((*rest.holds, *added)))
         deltas += (*_deltas(taken, reserved=-1), *_deltas(added, reserved=1))
-    if refused := first_refused((checks.places_can_hold(command, deltas, state),)):
+    if refused := first_refused((checks.places_can_hold(command, reservation, deltas, state),)):
         return refused
     after = _after(reservation, at=at, lines=tuple(lines.values()))
     occasion = _occasion(command, reservation, PostingCause.RESERVATION_MOVED, by=by, at=at)
