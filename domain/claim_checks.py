@@ -195,12 +195,17 @@ def _locations_serve(command: Claim, state: State) -> Iterator[Rejection]:
     for place, line in enumerate(command.lines):
         serving = state.places_served.get((line.sku, command.channel), frozenset())
         if line.location is not None and line.location not in serving:
-            yield Rejection(
-                code=RejectionCode.LOCATION_NOT_SERVING_CHANNEL,
-                message=f"{line.location} does not serve the channel {command.channel}; name a location that does, "
-                "or let it serve the channel with locationUpsert.",
-                field=("lines", str(place), "locationId"),
-            )
+            yield not_serving(line.location, command.channel, field=("lines", str(place), "locationId"))
+
+
+def not_serving(location: str, channel: str, *, field: FieldPath) -> Rejection:
+    """Return the refusal of a location whose stock is not sold on the channel."""
+    return Rejection(
+        code=RejectionCode.LOCATION_NOT_SERVING_CHANNEL,
+        message=f"{location} does not serve the channel {channel}; name a location that does, or let it serve the "
+        "channel with locationUpsert.",
+        field=field,
+    )
 
 
 def _supply(command: Claim, state: State) -> Supply:

@@ -9,6 +9,7 @@ from domain.claim_checks import (
     document_well_formed,
     ids_differ,
     invalid,
+    not_serving,
     not_stocked,
     quantity_is_valid,
 )
@@ -162,7 +163,7 @@ def destinations_exist(command: ReservationChange, state: State) -> Iterator[Rej
 def moves_are_possible(
     command: ReservationMove, reservation: Reservation, state: State
 ) -> Iterator[Iterator[Rejection]]:
-    """LINE_NOT_FOUND, ITEM_NOT_STOCKED_AT_LOCATION, then the quantities."""
+    """LINE_NOT_FOUND, ITEM_NOT_STOCKED_AT_LOCATION, LOCATION_NOT_SERVING_CHANNEL, then the quantities."""
     lines = {line.id: line for line in reservation.lines}
     moves = [(("moves", str(place)), move) for place, move in enumerate(command.moves)]
     yield lines_are_there((((*at, "lineId"), move.line) for at, move in moves), lines)
@@ -171,6 +172,12 @@ def moves_are_possible(
         for at, move in moves
         for sku in dict.fromkeys(hold.sku for hold in lines[move.line].holds)
         if (sku, move.to_location) not in state.levels
+    )
+    channel = reservation.channel
+    yield (
+        not_serving(move.to_location, channel, field=(*at, "toLocationId"))
+        for at, move in moves
+        if channel is not None and channel not in state.channels_served.get(move.to_location, frozenset())
     )
     yield (rejection for at, move in moves for rejection in quantity_is_valid(move.quantity, field=(*at, "quantity")))
     yield (
