@@ -12,8 +12,9 @@ from domain.catalogue import CatalogueCommand, CatalogueEvent
 from domain.listings import ListingUpsert, ListingUpserted
 from domain.postings import StockPosted
 from domain.principals import EVERYTHING, Principal
+from domain.promises import units_by_level
 from domain.rejections import Refused, RejectionCode
-from domain.reservation_commands import ReservationCommands, ReservationEvent
+from domain.reservation_commands import Reservation, ReservationCommands, ReservationEvent
 from domain.state import Selectors, State
 from domain.stock_commands import StockCommands, StockEvent
 
@@ -66,7 +67,7 @@ def decide(command: Command, state: State, *, by: Principal, at: datetime) -> tu
         return decided
     trial = state.scratch()
     ended: list[Event] = []
-    for place, lapsed in enumerate([one for one in state.reservations.values() if one.has_lapsed(at)]):
+    for place, lapsed in enumerate(_to_end(state, at=at)):
         command_id = uuid5(UUID(command.command_id), str(place)).hex
         for event in reservations.expired(lapsed, trial, command_id=command_id, at=at):
             evolve(trial, event)
@@ -75,6 +76,18 @@ def decide(command: Command, state: State, *, by: Principal, at: datetime) -> tu
         return decided
     again = _decide(command, trial, by=by, at=at)
     return decided if isinstance(again, Refused) else (*ended, *again)
+
+
+def _to_end(state: State, *, at: datetime) -> list[Reservation]:
+    """Return the reservations that have lapsed and can be ended here: every level that they hold units on is loaded.
+
+    One that another command of the batch named may hold units where nothing was locked.
+    """
+    return [
+        one
+        for one in state.reservations.values()
+        if one.has_lapsed(at) and all(key in state.levels for key in units_by_level(one.lines))
+    ]
 
 
 def is_short(decided: tuple[Event, ...] | Refused) -> bool:
