@@ -229,12 +229,14 @@ def _supply(command: Claim, state: State) -> Supply:
 def _stock_suffices(command: Claim, lines: Sequence[Line]) -> Iterator[Rejection]:
     if command.allow_partial and any(line.holds for line in lines):
         return
+    remedy = (
+        "try again when there is more" if command.allow_partial else "ask for at most that many, or send allowPartial"
+    )
     for place, line in enumerate(lines):
         if line.held < line.quantity:
             yield Rejection(
                 code=RejectionCode.INSUFFICIENT_STOCK,
-                message=f"{line.held} of {line.quantity} units of {line.sku} can be had; ask for at most that many, or "
-                "send allowPartial.",
+                message=f"{line.held} of {line.quantity} units of {line.sku} can be had; {remedy}.",
                 field=("lines", str(place), "quantity"),
                 quantity_available=line.held,
             )
