@@ -67,7 +67,7 @@ def decide(command: Command, state: State, *, by: Principal, at: datetime) -> tu
         return decided
     trial = state.scratch()
     ended: list[Event] = []
-    for place, lapsed in enumerate(_to_end(state, at=at)):
+    for place, lapsed in enumerate(_in_the_way(command, state, at=at)):
         command_id = uuid5(UUID(command.command_id), str(place)).hex
         for event in reservations.expired(lapsed, trial, command_id=command_id, at=at):
             evolve(trial, event)
@@ -78,15 +78,20 @@ def decide(command: Command, state: State, *, by: Principal, at: datetime) -> tu
     return decided if isinstance(again, Refused) else (*ended, *again)
 
 
-def _to_end(state: State, *, at: datetime) -> list[Reservation]:
-    """Return the reservations that have lapsed and can be ended here: every level that they hold units on is loaded.
+def _in_the_way(command: KeyedCommands, state: State, *, at: datetime) -> list[Reservation]:
+    """Return the reservations that have lapsed and hold units of the command's items, so that ending them may help.
 
-    One that another command of the batch named may hold units where nothing was locked.
+    Those that hold units on a level that is not loaded are left: another command of the batch named them.
     """
+    seen = touches(command)
+    named = [state.reservations[one] for one in seen.reservations if one in state.reservations]
+    skus = seen.skus | {sku for one in named for sku, _ in units_by_level(one.lines)}
     return [
         one
         for one in state.reservations.values()
-        if one.has_lapsed(at) and all(key in state.levels for key in units_by_level(one.lines))
+        if one.has_lapsed(at)
+        for held in (units_by_level(one.lines),)
+        if held.keys() <= state.levels.keys() and not skus.isdisjoint(sku for sku, _ in held)
     ]
 
 
