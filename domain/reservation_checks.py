@@ -14,7 +14,7 @@ from domain.claim_checks import (
     quantity_is_valid,
 )
 from domain.claims import LineQuantity
-from domain.levels import InventoryBucket, LevelKey
+from domain.levels import LevelKey
 from domain.postings import CounterDelta
 from domain.principals import Principal
 from domain.promises import Line, held_where
@@ -191,12 +191,14 @@ def moves_are_possible(
 def places_can_hold(
     command: ReservationMove, reservation: Reservation, deltas: Iterable[CounterDelta], state: State
 ) -> Iterator[Rejection]:
-    """INSUFFICIENT_STOCK: what is held elsewhere must be available there; named at the first move that goes there."""
+    """INSUFFICIENT_STOCK: what is held elsewhere must be available there; named at the first move that goes there.
+
+    `deltas` are those of RESERVED.
+    """
     skus = {line.id: {hold.sku for hold in line.holds} for line in reservation.lines}
     more: dict[LevelKey, int] = {}
     for one in deltas:
-        if one.bucket is InventoryBucket.RESERVED:
-            more[one.sku, one.location] = more.get((one.sku, one.location), 0) + one.delta
+        more[one.sku, one.location] = more.get((one.sku, one.location), 0) + one.delta
     for (sku, location), units in more.items():
         available = max(0, state.levels[sku, location].available)
         if units > available:
