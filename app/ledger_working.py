@@ -160,7 +160,7 @@ def _load_catalogue(state: State, selectors: Sequence[Selectors]) -> Script[tupl
         call_if_any(catalogue.channels_by_code, codes=sorted_codes(one.channels for one in selectors)),
         call_if_any(
             catalogue.channel_codes_by_location,
-            codes=sorted_codes(one.locations for one in selectors if not (one.levels or one.document_count)),
+            codes=sorted_codes(one.locations for one in selectors if not (one.levels or one.sourced)),
         ),
         *documents.calls_to_find(selectors),
     )

@@ -1,6 +1,6 @@
 """How stock comes to an order; the one rule: a line of an order is allocated once, whichever way it comes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -71,25 +71,20 @@ def allocated(
     )
 
 
-def new_lines_differ(
-    lines: Sequence[AllocationLine], command: ReservationCommit, reservation: Reservation, state: State
-) -> Iterator[Rejection]:
+def new_lines_differ(command: ReservationCommit, reservation: Reservation, state: State) -> Iterator[Rejection]:
     """ORDER_LINE_EXISTS, for the lines that a reservation brings."""
-    places = {
-        one.line if one.order_line is None else one.order_line: place for place, one in enumerate(command.lines or ())
-    }
-    key = order_key(reservation.channel, command.order_id)
-    yield from lines_are_new(
-        key,
-        (
-            (line.id, ("lines", str(places[line.id]), "orderLineId") if line.id in places else ("orderId",))
-            for line in lines
-        ),
-        state,
-    )
+    named: Iterable[tuple[str, FieldPath]]
+    if command.lines is None:
+        named = ((line.id, ("orderId",)) for line in reservation.lines if line.holds)
+    else:
+        named = (
+            (one.line if one.order_line is None else one.order_line, ("lines", str(place), "orderLineId"))
+            for place, one in enumerate(command.lines)
+        )
+    yield from lines_are_new(order_key(reservation.channel, command.order_id), named, state)
 
 
-def lines_are_new(key: OrderKey, lines: Iterator[tuple[str, FieldPath]], state: State) -> Iterator[Rejection]:
+def lines_are_new(key: OrderKey, lines: Iterable[tuple[str, FieldPath]], state: State) -> Iterator[Rejection]:
     """ORDER_LINE_EXISTS."""
     known = state.allocations.get(key)
     taken = set() if known is None else {line.id for line in known.lines}

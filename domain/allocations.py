@@ -27,14 +27,17 @@ from domain.allocation_records import allocated, lines_are_new
 from domain.claim_checks import (
     claim_well_formed,
     document_well_formed,
+    names_are_known,
+    places_may_serve,
+    quantities_are_valid,
     quantity_is_valid,
     sourced_lines,
     touches_claim,
 )
-from domain.levels import InventoryBucket
+from domain.levels import BALANCE_MAX, InventoryBucket
 from domain.postings import CounterDelta, Occasion, PostingCause, PostingEvent, posted
 from domain.principals import Principal
-from domain.promises import Hold, Line, held_where, taken_from
+from domain.promises import Hold, Line, held_where, taken_from, units_by_level
 from domain.rejections import FieldPath, Refused, Rejection, RejectionCode, first_refused, refuse
 from domain.reservation_checks import is_seen, lines_are_there, lines_well_formed
 from domain.state import Selectors, State
@@ -104,13 +107,19 @@ def evolve(state: State, event: AllocationEvent) -> State:
 
 def decide_create(command: AllocationCreate, state: State, *, by: Principal, at: datetime) -> Happened | Refused:
     """Allocate what sourcing finds; lines that get nothing are left out."""
-    lines = sourced_lines(command, state)
+    key = order_key(command.channel, command.order_id)
+    named = ((line.id, ("lines", str(place), "lineId")) for place, line in enumerate(command.lines))
+    refused = first_refused(
+        (
+            *names_are_known(command, state),
+            lines_are_new(key, named, state),
+            *places_may_serve(command, state),
+            quantities_are_valid(command),
+        )
+    )
+    lines = refused or sourced_lines(command, state)
     if isinstance(lines, Refused):
         return lines
-    key = order_key(command.channel, command.order_id)
-    named = ((line.id, ("lines", str(place), "lineId")) for place, line in enumerate(lines))
-    if refused := first_refused((lines_are_new(key, named, state),)):
-        return refused
     order_lines = tuple(
         AllocationLine(id=line.id, sku=line.sku, quantity=line.quantity, holds=line.holds)
         for line in lines
@@ -143,6 +152,10 @@ def decide_taking(
             cancelled=rest.cancelled + (0 if ships else units),
         )
         taken_lines.append(Line(id=line.id, sku=line.sku, quantity=units, holds=taken))
+    if isinstance(command, ShipmentConfirm) and (
+        refused := first_refused((_on_hand_stays_in_range(command, taken_lines, state),))
+    ):
+        return refused
     after = replace(allocation, lines=tuple(lines.values()), updated_at=at, version=allocation.version + 1)
     cause = PostingCause.SHIPMENT_CONFIRMED if ships else PostingCause.ALLOCATION_CANCELLED
     occasion = _occasion(command, after, cause, by=by, at=at)
@@ -190,7 +203,7 @@ def _are_allocated(
 ) -> Iterator[Iterator[Rejection]]:
     """LINE_NOT_FOUND, INVALID_QUANTITY, then EXCEEDS_ALLOCATED_QUANTITY; also where nothing is open at all."""
     lines = {line.id: line for line in allocation.lines}
-    yield lines_are_there((((*one.field, "lineId"), one.line) for one in portions), dict(lines))
+    yield lines_are_there((((*one.field, "lineId"), one.line) for one in portions), lines)
     yield (
         rejection for one in portions for rejection in quantity_is_valid(one.quantity, field=(*one.field, "quantity"))
     )
@@ -203,6 +216,19 @@ def _are_allocated(
     if not portions:
         what = "ship" if isinstance(command, ShipmentConfirm) else "cancel"
         yield iter((_nothing_open(allocation, what),))
+
+
+def _on_hand_stays_in_range(command: ShipmentConfirm, lines: Iterable[Line], state: State) -> Iterator[Rejection]:
+    """INVALID_QUANTITY: a balance is bounded below too, which only facts on top of facts can reach."""
+    for (sku, location), units in units_by_level(lines).items():
+        after = state.levels[sku, location].on_hand - units
+        if after < -BALANCE_MAX:
+            yield Rejection(
+                code=RejectionCode.INVALID_QUANTITY,
+                message=f"ON_HAND of {sku} at {location} would be {after:,}; a balance is at most {BALANCE_MAX:,} "
+                "either way. Count the stock with inventorySet first.",
+                field=("orderId",) if command.lines is None else ("lines",),
+            )
 
 
 def _occasion(

@@ -5,7 +5,6 @@ those are about what is shown.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 
 from domain.adjustments import ENTRIES_PER_COMMAND_MAX
 from domain.claims import Claim, DocumentCommand
@@ -93,24 +92,31 @@ def touches_claim(command: Claim) -> Selectors:
     )
 
 
+def names_are_known(command: Claim, state: State) -> Iterator[Iterator[Rejection]]:
+    """INVALID_INPUT where the channel's own strategy needs locations, then what is not found."""
+    yield _locations_are_named(command, state)
+    yield _items_exist(command, state)
+    yield _locations_exist(command, state)
+    yield _channel_exists(command, state)
+
+
+def places_may_serve(command: Claim, state: State) -> Iterator[Iterator[Rejection]]:
+    """ITEM_NOT_STOCKED_AT_LOCATION, then LOCATION_NOT_SERVING_CHANNEL."""
+    yield _levels_exist(command, state)
+    yield _locations_serve(command, state)
+
+
+def quantities_are_valid(command: Claim) -> Iterator[Rejection]:
+    """INVALID_QUANTITY, for each line."""
+    for place, line in enumerate(command.lines):
+        yield from quantity_is_valid(line.quantity, field=("lines", str(place), "quantity"))
+
+
 def sourced_lines(command: Claim, state: State) -> tuple[Line, ...] | Refused:
-    """Return the lines with the holds that serve them, or why they cannot be served; those that are empty are kept."""
-    refused = first_refused(
-        (
-            _locations_are_named(command, state),
-            _items_exist(command, state),
-            _locations_exist(command, state),
-            _channel_exists(command, state),
-            _levels_exist(command, state),
-            _locations_serve(command, state),
-            chain.from_iterable(
-                quantity_is_valid(line.quantity, field=("lines", str(place), "quantity"))
-                for place, line in enumerate(command.lines)
-            ),
-        )
-    )
-    if refused:
-        return refused
+    """Return the lines with the holds that serve them, or INSUFFICIENT_STOCK; lines that are empty are kept.
+
+    All other checks come before: what the lines name is there.
+    """
     wanted = [Wanted(sku=line.sku, quantity=line.quantity, location=line.location) for line in command.lines]
     found = source(
         wanted, _supply(command, state), strategy=strategy_of(command, state), destination=command.destination
@@ -190,12 +196,17 @@ def _locations_serve(command: Claim, state: State) -> Iterator[Rejection]:
     for place, line in enumerate(command.lines):
         serving = state.places_served.get((line.sku, command.channel), frozenset())
         if line.location is not None and line.location not in serving:
-            yield Rejection(
-                code=RejectionCode.LOCATION_NOT_SERVING_CHANNEL,
-                message=f"{line.location} does not serve the channel {command.channel}; name a location that does, "
-                "or let it serve the channel with locationUpsert.",
-                field=("lines", str(place), "locationId"),
-            )
+            yield not_serving(line.location, command.channel, field=("lines", str(place), "locationId"))
+
+
+def not_serving(location: str, channel: str, *, field: FieldPath) -> Rejection:
+    """Return the refusal of a location whose stock is not sold on the channel."""
+    return Rejection(
+        code=RejectionCode.LOCATION_NOT_SERVING_CHANNEL,
+        message=f"{location} does not serve the channel {channel}; name a location that does, or let it serve the "
+        "channel with locationUpsert.",
+        field=field,
+    )
 
 
 def _supply(command: Claim, state: State) -> Supply:
@@ -219,12 +230,14 @@ def _supply(command: Claim, state: State) -> Supply:
 def _stock_suffices(command: Claim, lines: Sequence[Line]) -> Iterator[Rejection]:
     if command.allow_partial and any(line.holds for line in lines):
         return
+    remedy = (
+        "try again when there is more" if command.allow_partial else "ask for at most that many, or send allowPartial"
+    )
     for place, line in enumerate(lines):
         if line.held < line.quantity:
             yield Rejection(
                 code=RejectionCode.INSUFFICIENT_STOCK,
-                message=f"{line.held} of {line.quantity} units of {line.sku} can be had; ask for at most that many, or "
-                "send allowPartial.",
+                message=f"{line.held} of {line.quantity} units of {line.sku} can be had; {remedy}.",
                 field=("lines", str(place), "quantity"),
                 quantity_available=line.held,
             )

@@ -12,8 +12,9 @@ from domain.catalogue import CatalogueCommand, CatalogueEvent
 from domain.listings import ListingUpsert, ListingUpserted
 from domain.postings import StockPosted
 from domain.principals import EVERYTHING, Principal
+from domain.promises import units_by_level
 from domain.rejections import Refused, RejectionCode
-from domain.reservation_commands import ReservationCommands, ReservationEvent
+from domain.reservation_commands import Reservation, ReservationCommands, ReservationEvent
 from domain.state import Selectors, State
 from domain.stock_commands import StockCommands, StockEvent
 
@@ -64,7 +65,7 @@ def decide(command: Command, state: State, *, by: Principal, at: datetime) -> tu
     decided = _decide(command, state, by=by, at=at)
     if not is_short(decided) or not isinstance(command, KeyedCommands):
         return decided
-    all_lapsed = [one for one in state.reservations.values() if one.has_lapsed(at)]
+    all_lapsed = _in_the_way(command, state, at=at)
     if not all_lapsed:
         return decided
     trial = state.scratch()
@@ -76,6 +77,23 @@ def decide(command: Command, state: State, *, by: Principal, at: datetime) -> tu
             ended.append(event)
     again = _decide(command, trial, by=by, at=at)
     return decided if isinstance(again, Refused) else (*ended, *again)
+
+
+def _in_the_way(command: KeyedCommands, state: State, *, at: datetime) -> list[Reservation]:
+    """Return the reservations that have lapsed and hold units of the command's items, so that ending them may help.
+
+    Those that hold units on a level that is not loaded are left: another command of the batch named them.
+    """
+    seen = touches(command)
+    named = [state.reservations[one] for one in seen.reservations if one in state.reservations]
+    skus = seen.skus | {sku for one in named for sku, _ in units_by_level(one.lines)}
+    return [
+        one
+        for one in state.reservations.values()
+        if one.has_lapsed(at)
+        for held in (units_by_level(one.lines),)
+        if held.keys() <= state.levels.keys() and not skus.isdisjoint(sku for sku, _ in held)
+    ]
 
 
 def is_short(decided: tuple[Event, ...] | Refused) -> bool:

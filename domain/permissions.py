@@ -23,6 +23,7 @@ from domain.catalogue import (
     LocationArchive,
     LocationUpsert,
 )
+from domain.claims import Claim
 from domain.decider import Command
 from domain.listings import ListingUpsert
 from domain.principals import EVERYTHING, Principal, Role
@@ -161,6 +162,15 @@ def forbidden(command: Command, *, by: Principal) -> Refused | None:
                 message="A key that is scoped to channels may not say which channels a location serves; leave "
                 "channelIds out, or use a key that sees all channels.",
                 field=("channelIds",),
+            )
+        )
+    if isinstance(command, Claim) and command.channel is None and by.scope.channels is not None:
+        # Stock of no channel is held back by no pool, and the document would be out of its holder's own sight.
+        return refuse(
+            Rejection(
+                code=RejectionCode.FORBIDDEN,
+                message="A key that is scoped to channels has to say which one it claims stock for; send channelId.",
+                field=("channelId",),
             )
         )
     if isinstance(command, ItemArchive) and by.scope.locations is not None:

@@ -1,6 +1,6 @@
 """Why a command on a reservation may be refused; the one rule: who comes second is told what came first."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from domain.adjustments import ENTRIES_PER_COMMAND_MAX
@@ -9,11 +9,12 @@ from domain.claim_checks import (
     document_well_formed,
     ids_differ,
     invalid,
+    not_serving,
     not_stocked,
     quantity_is_valid,
 )
 from domain.claims import LineQuantity
-from domain.levels import InventoryBucket, LevelKey
+from domain.levels import LevelKey
 from domain.postings import CounterDelta
 from domain.principals import Principal
 from domain.promises import Line, held_where
@@ -120,23 +121,28 @@ def ttl_seconds(seconds: int | None, channel: str | None, state: State) -> int:
     return _policy(channel, state)[0] if seconds is None else seconds
 
 
+def lines_are_held(wanted: Sequence[LineQuantity], reservation: Reservation) -> Iterator[Rejection]:
+    """LINE_NOT_FOUND."""
+    named = ((("lines", str(place), "lineId"), one.line) for place, one in enumerate(wanted))
+    yield from lines_are_there(named, {line.id for line in reservation.lines})
+
+
 def quantities_are_held(wanted: Sequence[LineQuantity], reservation: Reservation) -> Iterator[Iterator[Rejection]]:
-    """LINE_NOT_FOUND, then INVALID_QUANTITY, then EXCEEDS_RESERVED_QUANTITY."""
+    """INVALID_QUANTITY, then EXCEEDS_RESERVED_QUANTITY; also for all units of a line that holds none."""
     lines = {line.id: line for line in reservation.lines}
-    yield lines_are_there(((("lines", str(place), "lineId"), one.line) for place, one in enumerate(wanted)), lines)
     yield (
         rejection
         for place, one in enumerate(wanted)
         for rejection in quantity_is_valid(one.quantity, field=("lines", str(place), "quantity"))
     )
     yield (
-        _too_many(lines[one.line].held, one.quantity or 0, field=("lines", str(place), "quantity"))
+        _too_many(lines[one.line].held, one.quantity or 1, field=("lines", str(place), "quantity"))
         for place, one in enumerate(wanted)
-        if (one.quantity or 0) > lines[one.line].held
+        if (one.quantity or 1) > lines[one.line].held
     )
 
 
-def lines_are_there(named: Iterable[tuple[FieldPath, str]], lines: dict[str, Line]) -> Iterator[Rejection]:
+def lines_are_there(named: Iterable[tuple[FieldPath, str]], lines: Container[str]) -> Iterator[Rejection]:
     """LINE_NOT_FOUND."""
     for field, one in named:
         if one not in lines:
@@ -147,23 +153,31 @@ def lines_are_there(named: Iterable[tuple[FieldPath, str]], lines: dict[str, Lin
             )
 
 
+def destinations_exist(command: ReservationChange, state: State) -> Iterator[Rejection]:
+    """LOCATION_NOT_FOUND: where a move goes."""
+    for place, move in enumerate(command.moves if isinstance(command, ReservationMove) else ()):
+        if active(state.locations.get(move.to_location)) is None:
+            yield location_not_found(move.to_location, field=("moves", str(place), "toLocationId"))
+
+
 def moves_are_possible(
     command: ReservationMove, reservation: Reservation, state: State
 ) -> Iterator[Iterator[Rejection]]:
-    """LOCATION_NOT_FOUND, LINE_NOT_FOUND, ITEM_NOT_STOCKED_AT_LOCATION, then the quantities."""
+    """LINE_NOT_FOUND, ITEM_NOT_STOCKED_AT_LOCATION, LOCATION_NOT_SERVING_CHANNEL, then the quantities."""
     lines = {line.id: line for line in reservation.lines}
     moves = [(("moves", str(place)), move) for place, move in enumerate(command.moves)]
-    yield (
-        location_not_found(move.to_location, field=(*at, "toLocationId"))
-        for at, move in moves
-        if active(state.locations.get(move.to_location)) is None
-    )
     yield lines_are_there((((*at, "lineId"), move.line) for at, move in moves), lines)
     yield (
-        not_stocked(hold.sku, move.to_location, field=(*at, "toLocationId"))
+        not_stocked(sku, move.to_location, field=(*at, "toLocationId"))
         for at, move in moves
-        for hold in lines[move.line].holds
-        if (hold.sku, move.to_location) not in state.levels
+        for sku in dict.fromkeys(hold.sku for hold in lines[move.line].holds)
+        if (sku, move.to_location) not in state.levels
+    )
+    channel = reservation.channel
+    yield (
+        not_serving(move.to_location, channel, field=(*at, "toLocationId"))
+        for at, move in moves
+        if channel is not None and channel not in state.channels_served.get(move.to_location, frozenset())
     )
     yield (rejection for at, move in moves for rejection in quantity_is_valid(move.quantity, field=(*at, "quantity")))
     yield (
@@ -174,16 +188,25 @@ def moves_are_possible(
     )
 
 
-def places_can_hold(command: ReservationMove, deltas: Iterable[CounterDelta], state: State) -> Iterator[Rejection]:
-    """INSUFFICIENT_STOCK: what is held elsewhere must be available there."""
+def places_can_hold(
+    command: ReservationMove, reservation: Reservation, deltas: Iterable[CounterDelta], state: State
+) -> Iterator[Rejection]:
+    """INSUFFICIENT_STOCK: what is held elsewhere must be available there; named at the first move that goes there.
+
+    `deltas` are those of RESERVED.
+    """
+    skus = {line.id: {hold.sku for hold in line.holds} for line in reservation.lines}
     more: dict[LevelKey, int] = {}
     for one in deltas:
-        if one.bucket is InventoryBucket.RESERVED:
-            more[one.sku, one.location] = more.get((one.sku, one.location), 0) + one.delta
+        more[one.sku, one.location] = more.get((one.sku, one.location), 0) + one.delta
     for (sku, location), units in more.items():
         available = max(0, state.levels[sku, location].available)
         if units > available:
-            at = next(place for place, move in enumerate(command.moves) if move.to_location == location)
+            at = next(
+                place
+                for place, move in enumerate(command.moves)
+                if move.to_location == location and sku in skus[move.line]
+            )
             yield Rejection(
                 code=RejectionCode.INSUFFICIENT_STOCK,
                 message=f"{available} of {units} units of {sku} can be had at {location}; move at most that many.",
@@ -203,6 +226,8 @@ def _moves_well_formed(command: ReservationMove) -> Iterator[Rejection]:
         yield from code_problems(move.to_location, field=(*at, "toLocationId"), what="The location")
         if move.from_location is not None:
             yield from code_problems(move.from_location, field=(*at, "fromLocationId"), what="The location")
+        if move.from_location == move.to_location:
+            yield invalid("The move ends where it begins; name two different locations.", field=at)
     yield from ids_differ(((("moves", str(place), "lineId"), move.line) for place, move in enumerate(command.moves)))
 
 

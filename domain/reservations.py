@@ -13,7 +13,13 @@ from typing import assert_never
 from domain import reservation_checks as checks
 from domain.allocation_commands import AllocationCreated, AllocationLine, AllocationLinesAdded
 from domain.allocation_records import committed_to, new_lines_differ
-from domain.claim_checks import sourced_lines, touches_claim
+from domain.claim_checks import (
+    names_are_known,
+    places_may_serve,
+    quantities_are_valid,
+    sourced_lines,
+    touches_claim,
+)
 from domain.levels import InventoryBucket
 from domain.postings import CounterDelta, Occasion, PostingCause, PostingEvent, posted
 from domain.principals import SYSTEM_PRINCIPAL, Principal
@@ -80,7 +86,8 @@ def decide(command: ReservationCommands, state: State, *, by: Principal, at: dat
             reservation = state.reservations.get(command.reservation)
             return () if reservation is None else expired(reservation, state, command_id=command.command_id, at=at)
         case _:
-            found = checks.resolvable(command, state, by=by, at=at)
+            unknown = first_refused((checks.destinations_exist(command, state),))
+            found = unknown or checks.resolvable(command, state, by=by, at=at)
             return found if isinstance(found, Refused) else _decide_change(command, found, state, by=by, at=at)
 
 
@@ -92,11 +99,17 @@ def evolve(state: State, event: ReservationEvent) -> State:
 
 def decide_create(command: ReservationCreate, state: State, *, by: Principal, at: datetime) -> Happened | Refused:
     """Hold what sourcing finds."""
-    lines = sourced_lines(command, state)
+    refused = first_refused(
+        (
+            *names_are_known(command, state),
+            *places_may_serve(command, state),
+            checks.ttl_is_within_policy(command.ttl_seconds, command.channel, state),
+            quantities_are_valid(command),
+        )
+    )
+    lines = refused or sourced_lines(command, state)
     if isinstance(lines, Refused):
         return lines
-    if refused := first_refused((checks.ttl_is_within_policy(command.ttl_seconds, command.channel, state),)):
-        return refused
     ttl = checks.ttl_seconds(command.ttl_seconds, command.channel, state)
     reservation = Reservation(
         id=command.command_id,
@@ -168,7 +181,11 @@ def decide_release(
 ) -> Happened | Refused:
     """Give back what is named, or everything."""
     wanted = command.lines
-    if wanted is not None and (refused := first_refused(checks.quantities_are_held(wanted, reservation))):
+    named = wanted or ()
+    refused = first_refused(
+        (checks.lines_are_held(named, reservation), *checks.quantities_are_held(named, reservation))
+    )
+    if refused:
         return refused
     kept: list[Line] = []
     freed: list[Hold] = []
@@ -205,7 +222,7 @@ def decide_move(
         added = tuple(replace(hold, location=move.to_location, reason=SourcingReason.MOVED) for hold in taken)
         lines[move.line] = replace(rest, holds=merged_holds((*rest.holds, *added)))
         deltas += (*_deltas(taken, reserved=-1), *_deltas(added, reserved=1))
-    if refused := first_refused((checks.places_can_hold(command, deltas, state),)):
+    if refused := first_refused((checks.places_can_hold(command, reservation, deltas, state),)):
         return refused
     after = _after(reservation, at=at, lines=tuple(lines.values()))
     occasion = _occasion(command, reservation, PostingCause.RESERVATION_MOVED, by=by, at=at)
@@ -216,12 +233,17 @@ def decide_commit(
     command: ReservationCommit, reservation: Reservation, state: State, *, by: Principal, at: datetime
 ) -> Happened | Refused:
     """Allocate to an order what it takes, and give the rest back."""
-    wanted = command.lines
-    if wanted is not None and (refused := first_refused(checks.quantities_are_held(wanted, reservation))):
+    wanted = command.lines or ()
+    refused = first_refused(
+        (
+            checks.lines_are_held(wanted, reservation),
+            new_lines_differ(command, reservation, state),
+            *checks.quantities_are_held(wanted, reservation),
+        )
+    )
+    if refused:
         return refused
     taken, rest = _split(command, reservation)
-    if refused := first_refused((new_lines_differ(taken, command, reservation, state),)):
-        return refused
     allocation = committed_to(command, reservation, taken, state, by=by, at=at)
     after = replace(_after(reservation, at=at, state=ReservationState.COMMITTED), order_id=command.order_id)
     occasion = _occasion(command, reservation, PostingCause.RESERVATION_COMMITTED, by=by, at=at)
@@ -243,11 +265,12 @@ def _split(command: ReservationCommit, reservation: Reservation) -> tuple[tuple[
             rest += line.holds
             continue
         quantity = line.held if one is None or one.quantity is None else one.quantity
-        holds, left = taken_from(line, quantity)
-        rest += left.holds
-        if holds:
+        # The order keeps the locations that were chosen first; what is given back is the last hold, as in a release.
+        left, kept = taken_from(line, line.held - quantity)
+        rest += left
+        if kept.holds:
             order_line = line.id if one is None or one.order_line is None else one.order_line
-            taken.append(AllocationLine(id=order_line, sku=line.sku, quantity=quantity, holds=holds))
+            taken.append(AllocationLine(id=order_line, sku=line.sku, quantity=quantity, holds=kept.holds))
     return tuple(taken), rest
 
 

@@ -6,9 +6,10 @@ Choosing is deterministic: where a strategy sees no difference, priority decides
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 
 from domain.levels import LevelKey
-from domain.promises import Hold, SourcingReason, SourcingStrategy, merged_holds
+from domain.promises import Hold, SourcingReason, SourcingStrategy
 from domain.records import Location
 
 Rank = tuple[int | str, ...]
@@ -41,6 +42,12 @@ class Supply:
     locations: Mapping[str, Location]
     left: dict[LevelKey, int]
     left_of_item: dict[str, int] = field(default_factory=dict)
+    _codes: dict[str, list[str]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """List the locations of each item once: there may be 200 of each of 250 lines."""
+        for sku, code in self.left:
+            self._codes.setdefault(sku, []).append(code)
 
     def at(self, key: LevelKey) -> int:
         """Return how many units of a level may be given."""
@@ -54,7 +61,7 @@ class Supply:
 
     def places_of(self, sku: str) -> list[str]:
         """Return the locations that have units of an item to give."""
-        return [code for (one, code), units in self.left.items() if one == sku and units > 0]
+        return [code for code in self._codes.get(sku, ()) if self.left[sku, code] > 0]
 
 
 def source(
@@ -135,18 +142,21 @@ def _with_few_splits(lines: Mapping[int, Wanted], supply: Supply) -> dict[int, t
     """
     missing = {place: line.quantity for place, line in lines.items()}
     holds: dict[int, list[Hold]] = {place: [] for place in lines}
-    while any(missing.values()):
-        codes = {code for place in lines if missing[place] for code in supply.places_of(lines[place].sku)}
-        if not codes:
-            break
-        best = min(codes, key=lambda code: (-_units(code, lines, missing, supply), *_standing(code, supply)))
-        if not _units(best, lines, missing, supply):
-            break
-        for place, line in lines.items():
-            for hold in _take((line.sku, best), missing[place], SourcingReason.FEWEST_SPLITS, supply):
-                holds[place].append(hold)
-                missing[place] -= hold.quantity
-    return {place: merged_holds(of_line) for place, of_line in holds.items()}
+    codes = {code for line in lines.values() for code in supply.places_of(line.sku)}
+    queue = [(-_units(code, lines, missing, supply), supply.locations[code].priority, code) for code in codes]
+    heapify(queue)
+    while queue and any(missing.values()):
+        # What a location can give only falls, so that whoever leads with a fresh figure leads indeed.
+        less, priority, best = heappop(queue)
+        units = _units(best, lines, missing, supply)
+        if units and units < -less:
+            heappush(queue, (-units, priority, best))
+        elif units:
+            for place, line in lines.items():
+                for hold in _take((line.sku, best), missing[place], SourcingReason.FEWEST_SPLITS, supply):
+                    holds[place].append(hold)
+                    missing[place] -= hold.quantity
+    return {place: tuple(of_line) for place, of_line in holds.items()}
 
 
 def _units(code: str, lines: Mapping[int, Wanted], missing: Mapping[int, int], supply: Supply) -> int:
@@ -155,7 +165,3 @@ def _units(code: str, lines: Mapping[int, Wanted], missing: Mapping[int, int], s
     for place, line in lines.items():
         wanted[line.sku] = wanted.get(line.sku, 0) + missing[place]
     return sum(min(units, supply.at((sku, code))) for sku, units in wanted.items())
-
-
-def _standing(code: str, supply: Supply) -> Rank:
-    return (supply.locations[code].priority, code)

@@ -22,7 +22,8 @@ ROWS_A_DOCUMENT = 4
 class Selectors:
     """What a command touches: codes to resolve, levels to lock, and what else has to be read under the locks.
 
-    API keys are read together with the accounts that own them, and documents with the levels that they hold.
+    API keys are read together with the accounts that own them, and documents with the levels that they hold and their
+    channel; `locations` of a command that moves a reservation with the channels that they serve.
     `orders` are order ids, whatever their channel. `new_places` are levels at a location of all that a reservation
     holds: (reservation, location). `sourced` are all levels of an item that serve a channel: (SKU, channel or None).
     """

@@ -11,12 +11,15 @@ from typing import TypedDict, Unpack, assert_never
 
 from domain.account_records import Account, ApiKey
 from domain.adjustments import Adjustment, AdjustmentReason, Movement, ShortagePolicy
+from domain.allocation_commands import Allocation
 from domain.decider import Command, Event, decide, evolve, malformed, touches
 from domain.levels import InventoryBucket, LevelKey, StockLevel
 from domain.principals import Principal, Role
-from domain.records import Channel, Item, Listing, Location
+from domain.promises import SourcingStrategy
+from domain.records import PRIORITY_DEFAULT, Channel, Item, Listing, Location
 from domain.rejections import Refused, RejectionCode
-from domain.state import Selectors, State
+from domain.reservation_commands import Reservation
+from domain.state import State
 from domain.stock_commands import (
     InventoryActivate,
     InventoryAdjust,
@@ -28,6 +31,7 @@ from domain.stock_commands import (
     LevelMove,
     LevelQuantity,
 )
+from tests.domain.loaded import relate, visible_part
 
 EARLIER = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -52,6 +56,14 @@ class Counters(TypedDict, total=False):
     incoming: int
     in_transit: int
     backordered: int
+
+
+class ChannelPolicy(TypedDict, total=False):
+    """How a channel sells; what is left out is at its default."""
+
+    sourcing: SourcingStrategy
+    reservation_ttl_seconds: int
+    reservation_ttl_seconds_max: int
 
 
 class Details(TypedDict, total=False):
@@ -106,7 +118,20 @@ class LevelsElsewhere:
     count: int
 
 
-Fact = Item | Location | Channel | Listing | StockLevel | Served | EndedLevel | LevelsElsewhere | Account | ApiKey
+Fact = (
+    Item
+    | Location
+    | Channel
+    | Listing
+    | StockLevel
+    | Served
+    | EndedLevel
+    | LevelsElsewhere
+    | Account
+    | ApiKey
+    | Reservation
+    | Allocation
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +179,8 @@ class Scenario:
         if refused is not None:
             return Outcome(state=self.state, before=before, answer=refused)
         answer = decide(command, self.state, by=by, at=at)
-        assert decide(command, visible_part(before, touches(command)), by=by, at=at) == answer
+        loaded = visible_part(before, touches(command), lapsed_at=at)
+        assert decide(command, loaded, by=by, at=at) == answer
         return Outcome(state=self.state, before=before, answer=answer)
 
     def after(self, command: Command, *, by: Principal = CLERK, at: datetime = EARLIER) -> "Scenario":
@@ -163,6 +189,7 @@ class Scenario:
         assert not isinstance(answer, Refused), answer
         for event in answer:
             evolve(self.state, event)
+        relate(self.state)
         return self
 
 
@@ -171,32 +198,8 @@ def given(*facts: Fact) -> Scenario:
     state = State()
     for fact in facts:
         _put(state, fact)
+    relate(state)
     return Scenario(state=state)
-
-
-def visible_part(state: State, seen: Selectors) -> State:
-    """Return what the writer would load for these selectors, and nothing else."""
-    api_keys = {key_id: state.api_keys[key_id] for key_id in seen.api_keys & state.api_keys.keys()}
-    accounts = seen.accounts | {key.account for key in api_keys.values()}
-    return State(
-        accounts={code: state.accounts[code] for code in accounts & state.accounts.keys()},
-        api_keys=api_keys,
-        items={sku: state.items[sku] for sku in seen.skus & state.items.keys()},
-        locations={code: state.locations[code] for code in seen.locations & state.locations.keys()},
-        channels={code: state.channels[code] for code in seen.channels & state.channels.keys()},
-        channels_served={code: state.channels_served[code] for code in seen.locations & state.channels_served.keys()},
-        levels={key: state.levels[key] for key in seen.levels & state.levels.keys()},
-        ended_versions={key: state.ended_versions[key] for key in seen.levels & state.ended_versions.keys()},
-        level_counts_by_item={
-            sku: state.level_counts_by_item[sku]
-            for sku in seen.level_counts_of_items & state.level_counts_by_item.keys()
-        },
-        level_counts_by_location={
-            code: state.level_counts_by_location[code]
-            for code in seen.level_counts_of_locations & state.level_counts_by_location.keys()
-        },
-        listings={key: state.listings[key] for key in seen.listings & state.listings.keys()},
-    )
 
 
 def item(sku: str = SKU, *, archived_at: datetime | None = None) -> Item:
@@ -204,14 +207,29 @@ def item(sku: str = SKU, *, archived_at: datetime | None = None) -> Item:
     return Item(sku=sku, created_at=EARLIER, updated_at=EARLIER, archived_at=archived_at)
 
 
-def location(code: str = EAST, *, archived_at: datetime | None = None) -> Location:
+def location(
+    code: str = EAST,
+    *,
+    archived_at: datetime | None = None,
+    priority: int = PRIORITY_DEFAULT,
+    region: str | None = None,
+    country_code: str | None = None,
+) -> Location:
     """Return a location that has been there for a while."""
-    return Location(code=code, created_at=EARLIER, updated_at=EARLIER, archived_at=archived_at)
+    return Location(
+        code=code,
+        created_at=EARLIER,
+        updated_at=EARLIER,
+        archived_at=archived_at,
+        priority=priority,
+        region=region,
+        country_code=country_code,
+    )
 
 
-def channel(code: str = WEB, *, archived_at: datetime | None = None) -> Channel:
+def channel(code: str = WEB, *, archived_at: datetime | None = None, **policy: Unpack[ChannelPolicy]) -> Channel:
     """Return a channel that has been there for a while."""
-    return Channel(code=code, created_at=EARLIER, updated_at=EARLIER, archived_at=archived_at)
+    return Channel(code=code, created_at=EARLIER, updated_at=EARLIER, archived_at=archived_at, **policy)
 
 
 def level(
@@ -336,6 +354,8 @@ def _put(state: State, fact: Fact) -> None:
             state.accounts[fact.code] = fact
         case ApiKey():
             state.api_keys[fact.id] = fact
+        case Reservation() | Allocation():
+            _put_document(state, fact)
         case Served():
             state.channels_served[fact.location] = fact.channels
         case EndedLevel():
@@ -345,3 +365,10 @@ def _put(state: State, fact: Fact) -> None:
             state.level_counts_by_item[fact.sku] = known + fact.count
         case _:
             assert_never(fact)
+
+
+def _put_document(state: State, fact: Reservation | Allocation) -> None:
+    if isinstance(fact, Reservation):
+        state.reservations[fact.id] = fact
+    else:
+        state.allocations[fact.key] = fact

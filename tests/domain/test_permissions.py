@@ -17,6 +17,7 @@ from domain.accounts import (
     ApiKeyRevoke,
     ApiKeyRotate,
 )
+from domain.allocation_commands import AllocationCreate
 from domain.catalogue import (
     ChannelArchive,
     ChannelUpsert,
@@ -35,6 +36,7 @@ from domain.permissions import GRANTS, Permission, forbidden, may, needed_for
 from domain.principals import EVERYTHING, Principal, Role, Scope
 from domain.records import Item, Listing, Location
 from domain.rejections import Refused, Rejection, RejectionCode
+from domain.reservation_commands import LineMove, ReservationCreate
 from tests.domain.given import (
     CENTRAL,
     EARLIER,
@@ -60,9 +62,22 @@ from tests.domain.given import (
     part_move,
     set_to,
 )
+from tests.domain.promised import (
+    allocate,
+    cancel,
+    commit,
+    expire,
+    extend,
+    release,
+    relocate,
+    reserve,
+    ship,
+    want,
+)
 
 TILL = "till"
 ADJUST, COUNT, CATALOGUE, LISTINGS, ACCOUNTS = "adjust", "count", "catalogue", "listings", "accounts"
+RESERVE, ALLOCATE, SHIP, EXPIRE = "reserve", "allocate", "ship", "expire"
 COMMANDS_OF: dict[str, list[Command]] = {
     ADJUST: [adjust(change(EAST, 1))],
     COUNT: [set_to(count(EAST, 1)), move(part_move(EAST, 1)), activate(), deactivate()],
@@ -75,6 +90,16 @@ COMMANDS_OF: dict[str, list[Command]] = {
         ChannelArchive(code=WEB),
     ],
     LISTINGS: [ListingUpsert(sku=SKU, channel=WEB, external_key=None)],
+    RESERVE: [
+        reserve(want(1), channel=WEB),
+        extend(),
+        release(),
+        relocate(LineMove(line="1", to_location=EAST)),
+        commit(),
+    ],
+    ALLOCATE: [allocate(want(1), channel=WEB), cancel()],
+    SHIP: [ship()],
+    EXPIRE: [expire()],
     ACCOUNTS: [
         AccountCreate(code="erp", name=None, role=Role.ADMIN, scope=EVERYTHING),
         AccountUpdate(code="erp", fields={}),
@@ -85,27 +110,32 @@ COMMANDS_OF: dict[str, list[Command]] = {
     ],
 }
 MAY: dict[Role, set[str]] = {
-    Role.STOREFRONT: set(),
+    Role.STOREFRONT: {RESERVE},
     Role.DASHBOARD: set(),
-    Role.CHANNEL: {ADJUST, LISTINGS},
-    Role.PARTNER: {ADJUST, COUNT},
-    Role.BACKOFFICE: {ADJUST, COUNT, CATALOGUE, LISTINGS},
-    Role.ADMIN: {ADJUST, COUNT, CATALOGUE, LISTINGS, ACCOUNTS},
+    Role.CHANNEL: {ADJUST, LISTINGS, RESERVE, ALLOCATE},
+    Role.PARTNER: {ADJUST, COUNT, SHIP},
+    Role.BACKOFFICE: {ADJUST, COUNT, CATALOGUE, LISTINGS, RESERVE, ALLOCATE, SHIP, EXPIRE},
+    Role.ADMIN: {ADJUST, COUNT, CATALOGUE, LISTINGS, RESERVE, ALLOCATE, SHIP, EXPIRE, ACCOUNTS},
 }
 NAMES = {
     ADJUST: "ADJUST_STOCK",
     COUNT: "COUNT_STOCK",
     CATALOGUE: "CHANGE_CATALOGUE",
     LISTINGS: "CHANGE_LISTINGS",
+    RESERVE: "RESERVE_STOCK",
+    ALLOCATE: "ALLOCATE_STOCK",
+    SHIP: "SHIP_STOCK",
+    EXPIRE: "EXPIRE_RESERVATIONS",
     ACCOUNTS: "MANAGE_ACCOUNTS",
 }
+READERS = "READ_AVAILABILITY READ_CATALOGUE"
 READS = {
-    Role.STOREFRONT: "READ_AVAILABILITY READ_CATALOGUE",
-    Role.DASHBOARD: "READ_AVAILABILITY READ_CATALOGUE READ_STOCK READ_ADJUSTMENTS READ_LISTINGS INTROSPECT",
-    Role.CHANNEL: "READ_AVAILABILITY READ_CATALOGUE READ_ADJUSTMENTS READ_LISTINGS INTROSPECT",
-    Role.PARTNER: "READ_AVAILABILITY READ_CATALOGUE READ_STOCK READ_ADJUSTMENTS INTROSPECT",
-    Role.BACKOFFICE: "READ_AVAILABILITY READ_CATALOGUE READ_STOCK READ_ADJUSTMENTS READ_LISTINGS INTROSPECT",
-    Role.ADMIN: "READ_AVAILABILITY READ_CATALOGUE READ_STOCK READ_ADJUSTMENTS READ_LISTINGS INTROSPECT",
+    Role.STOREFRONT: READERS,
+    Role.DASHBOARD: f"{READERS} READ_STOCK READ_ADJUSTMENTS READ_LISTINGS READ_PROMISES INTROSPECT",
+    Role.CHANNEL: f"{READERS} READ_ADJUSTMENTS READ_LISTINGS READ_PROMISES INTROSPECT",
+    Role.PARTNER: f"{READERS} READ_STOCK READ_ADJUSTMENTS READ_PROMISES INTROSPECT",
+    Role.BACKOFFICE: f"{READERS} READ_STOCK READ_ADJUSTMENTS READ_LISTINGS READ_PROMISES INTROSPECT",
+    Role.ADMIN: f"{READERS} READ_STOCK READ_ADJUSTMENTS READ_LISTINGS READ_PROMISES INTROSPECT",
 }
 
 
@@ -192,6 +222,16 @@ class TestRoles:
             assert forbidden(command, by=sees(locations={EAST})) is None
         assert forbidden(LocationUpsert(code=EAST, fields={}), by=sees(channels={WEB})) is None
 
+    @pytest.mark.parametrize("claim", [reserve(want(1)), allocate(want(1))], ids=["reserve", "allocate"])
+    def test_who_sees_some_channels_claims_for_one_of_them(self, claim: ReservationCreate | AllocationCreate) -> None:
+        """Given a scope of channels, when stock is claimed for none, then no pool would be looked at: forbidden."""
+        message = "A key that is scoped to channels has to say which one it claims stock for; send channelId."
+        rejection = Rejection(code=RejectionCode.FORBIDDEN, message=message, field=("channelId",))
+        assert forbidden(claim, by=sees(channels={WEB})) == Refused(rejections=(rejection,))
+        assert forbidden(replace(claim, channel="till"), by=sees(channels={WEB})) is None
+        assert forbidden(claim, by=sees(locations={EAST})) is None
+        assert forbidden(claim, by=sees()) is None
+
 
 AT_A_LOCATION: dict[str, Callable[[str], Command]] = {
     "adjust": lambda code: adjust(change(EAST, 1), change(code, 1)),
@@ -201,6 +241,9 @@ AT_A_LOCATION: dict[str, Callable[[str], Command]] = {
     "activate": activate,
     "deactivate": deactivate,
     "archive": lambda code: LocationArchive(code=code),
+    "reserve": lambda code: reserve(want(1), want(1, id="2", at=code)),
+    "allocate": lambda code: allocate(want(1), want(1, id="2", at=code)),
+    "move a hold": lambda code: relocate(LineMove(line="1", to_location=code)),
 }
 ON_A_CHANNEL: dict[str, Callable[[str], Command]] = {
     "adjust": lambda code: adjust(change(EAST, 1), source_channel=code),
@@ -210,6 +253,8 @@ ON_A_CHANNEL: dict[str, Callable[[str], Command]] = {
     "deactivate": lambda code: deactivate(EAST, source_channel=code),
     "list": lambda code: ListingUpsert(sku=SKU, channel=code, external_key=None),
     "archive": lambda code: ChannelArchive(code=code),
+    "reserve": lambda code: reserve(want(1, at=EAST), channel=code),
+    "allocate": lambda code: allocate(want(1), channel=code),
 }
 SHOP: tuple[Fact, ...] = (
     item(),

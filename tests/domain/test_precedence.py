@@ -22,6 +22,7 @@ from domain.levels import InventoryBucket
 from domain.listings import ListingUpsert
 from domain.principals import Role, Scope
 from domain.rejections import MEANINGS, Refused, RejectionCode
+from tests.domain import precedence_of_promises
 from tests.domain.given import (
     EARLIER,
     EAST,
@@ -70,13 +71,24 @@ DOCUMENTED_IN_THE_CONTRACT = [
     "ITEM_NOT_FOUND",
     "LOCATION_NOT_FOUND",
     "CHANNEL_NOT_FOUND",
+    "RESERVATION_NOT_FOUND",
+    "ORDER_NOT_FOUND",
     "ACCOUNT_NOT_FOUND",
     "API_KEY_NOT_FOUND",
     "ACCOUNT_EXISTS",
+    "RESERVATION_EXPIRED",
+    "RESERVATION_ALREADY_COMMITTED",
+    "RESERVATION_ALREADY_RELEASED",
+    "LINE_NOT_FOUND",
+    "ORDER_LINE_EXISTS",
     "BUCKET_OWNED_BY_DOCUMENT",
     "ITEM_NOT_STOCKED_AT_LOCATION",
+    "LOCATION_NOT_SERVING_CHANNEL",
+    "TTL_OUT_OF_RANGE",
     "INVALID_QUANTITY",
     "CHANGE_FROM_QUANTITY_STALE",
+    "EXCEEDS_RESERVED_QUANTITY",
+    "EXCEEDS_ALLOCATED_QUANTITY",
     "INSUFFICIENT_STOCK",
 ]
 OF_THE_OUTER_LAYERS = {
@@ -298,6 +310,7 @@ STEPS: list[tuple[Callable[[Wrong], Outcome], tuple[RejectionCode, ...]]] = [
     (when_creating_a_key, (INVALID_INPUT, LOCATION_NOT_FOUND, CHANNEL_NOT_FOUND, ACCOUNT_NOT_FOUND)),
     (when_rotating_a_key, (INVALID_INPUT, API_KEY_NOT_FOUND)),
     (when_revoking_a_key, (INVALID_INPUT, API_KEY_NOT_FOUND)),
+    *precedence_of_promises.STEPS,
 ]
 # What holds stock and what does not exist are never the same, so these two are met one at a time.
 APART: list[tuple[Callable[[Wrong], Outcome], tuple[RejectionCode, ...]]] = [

@@ -38,8 +38,8 @@ from tests.domain.given import (
     move,
     part_move,
     set_to,
-    visible_part,
 )
+from tests.domain.loaded import visible_part
 from tests.domain.model import Kind, PlainStock, Row, Wish
 
 EXAMPLES = int(os.environ.get("STOCKGATE_MODEL_EXAMPLES", "100"))

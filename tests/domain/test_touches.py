@@ -6,6 +6,7 @@ from domain.catalogue import ChannelArchive, ChannelUpsert, ItemArchive, ItemUps
 from domain.decider import Command, touches
 from domain.levels import InventoryBucket
 from domain.listings import ListingUpsert
+from domain.reservation_commands import LineMove
 from domain.state import Selectors
 from tests.domain.given import (
     CENTRAL,
@@ -20,6 +21,20 @@ from tests.domain.given import (
     move,
     part_move,
     set_to,
+)
+from tests.domain.promised import (
+    ORDER,
+    RESERVATION,
+    allocate,
+    cancel,
+    commit,
+    expire,
+    extend,
+    release,
+    relocate,
+    reserve,
+    ship,
+    want,
 )
 
 DAMAGED = InventoryBucket.DAMAGED
@@ -103,4 +118,51 @@ def test_what_begins_levels_names_them_and_counts_the_others(command: Command, s
     ],
 )
 def test_the_catalogue_locks_no_level(command: Command, selectors: Selectors) -> None:
+    assert touches(command) == selectors
+
+
+RES = frozenset({RESERVATION})
+ORDERS = frozenset({ORDER})
+
+
+@pytest.mark.parametrize(
+    ("command", "selectors"),
+    [
+        (
+            reserve(want(1), want(1, id="2", sku="CUP", at=EAST)),
+            Selectors(
+                skus=frozenset({SKU, "CUP"}),
+                locations=EAST_ONLY,
+                levels=frozenset({("CUP", EAST)}),
+                sourced=frozenset({(SKU, None)}),
+            ),
+        ),
+        (
+            # Pools are about all of a channel's stock, so that with a channel all of it is looked at.
+            reserve(want(1), want(1, id="2", sku="CUP", at=EAST), channel=WEB),
+            Selectors(
+                skus=frozenset({SKU, "CUP"}),
+                locations=EAST_ONLY,
+                channels=WEB_ONLY,
+                levels=frozenset({("CUP", EAST)}),
+                sourced=frozenset({(SKU, WEB), ("CUP", WEB)}),
+            ),
+        ),
+        (
+            allocate(want(1, at=EAST)),
+            Selectors(skus=ITEM, locations=EAST_ONLY, levels=EAST_LEVEL, orders=ORDERS),
+        ),
+        (extend(), Selectors(reservations=RES)),
+        (release(), Selectors(reservations=RES)),
+        (expire(), Selectors(reservations=RES)),
+        (commit(), Selectors(reservations=RES, orders=ORDERS)),
+        (
+            relocate(LineMove(line="1", to_location=EAST), LineMove(line="2", to_location=EAST, from_location=CENTRAL)),
+            Selectors(reservations=RES, locations=EAST_ONLY, new_places=frozenset({(RESERVATION, EAST)})),
+        ),
+        (cancel(channel=WEB), Selectors(orders=ORDERS)),
+        (ship(), Selectors(orders=ORDERS)),
+    ],
+)
+def test_documents_bring_what_they_hold(command: Command, selectors: Selectors) -> None:
     assert touches(command) == selectors
