@@ -12,6 +12,7 @@ import strawberry
 from domain.adjustments import AdjustmentReason, ShortagePolicy
 from domain.allocation_commands import AllocationState
 from domain.availability import AvailabilityStatus
+from domain.explanations import TermName
 from domain.levels import InventoryBucket
 from domain.permissions import Permission
 from domain.postings import PostingCause
@@ -87,6 +88,26 @@ described_enum(
         InventoryBucket.INCOMING: "Outside on hand: ordered from suppliers, not yet here. Moves with receipts.",
         InventoryBucket.IN_TRANSIT: "Outside on hand: on its way between two locations. Moves with transfers.",
         InventoryBucket.BACKORDERED: "Outside on hand: sold, waiting for stock to come in. Moves with backorders.",
+    },
+)
+described_enum(
+    TermName,
+    name="AvailabilityTermName",
+    description="What a term of the arithmetic behind an availability stands for.",
+    values={
+        TermName.CHANNEL_AVAILABILITY: "The answer itself: what the channel may show.",
+        TermName.LOCATION: "What is available at one location that serves the channel; one in the red counts as 0.",
+        TermName.ON_HAND: "All units that are physically at the location.",
+        TermName.RESERVED: "Less what is held for checkouts.",
+        TermName.ALLOCATED: "Less what is committed to orders that have not shipped.",
+        TermName.QUARANTINED: "Less what is set aside for inspection.",
+        TermName.DAMAGED: "Less what cannot be sold as new.",
+        TermName.SAFETY_STOCK: "Less what is kept back on purpose.",
+        TermName.POOLS_OF_OTHER_CHANNELS: "Less what is pre-allocated to other channels.",
+        TermName.BUFFER: "Less what the channel holds back.",
+        TermName.NEVER_BELOW_ZERO: "What brings a sum below zero back to zero.",
+        TermName.BELOW_MINIMUM_EXPOSURE: "Less all of it, because it is fewer than is worth showing.",
+        TermName.ABOVE_MAXIMUM_EXPOSURE: "Less what lies above the most that is shown.",
     },
 )
 described_enum(

@@ -19,6 +19,7 @@ from resolvers.execution import KnownDocument
 
 QUERIES: Mapping[str, Permission | None] = {
     "availability": Permission.READ_AVAILABILITY,
+    "availabilityExplain": Permission.READ_STOCK,
     "inventoryItem": Permission.READ_CATALOGUE,
     "inventoryItems": Permission.READ_CATALOGUE,
     "location": Permission.READ_CATALOGUE,
@@ -144,6 +145,8 @@ SHOWN_WITH_THEIR_PARENT: Mapping[str, str] = {
     "ApiKeyPayload": "apiKey token userErrors",
     "Availability": "sku channelId availableQuantity status asOf position nodes",
     "AvailabilityChange": "position sku channelId availableQuantity previousQuantity status",
+    "AvailabilityExplanation": "sku channelId availableQuantity status position term",
+    "AvailabilityTerm": "name quantity locationId isLimiting parts",
     "Channel": "id code name sourcing reservationTtlSeconds reservationTtlSecondsMax createdAt updatedAt",
     "ChannelConnection": "edges nodes pageInfo",
     "ChannelEdge": "node cursor",

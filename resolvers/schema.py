@@ -20,6 +20,7 @@ from resolvers.cost import CostMeter
 from resolvers.document_limits import DEFAULT_LIMITS, DocumentLimits
 from resolvers.errors import ErrorPresentation
 from resolvers.execution import CachedDocuments, DocumentCache, Gate, HidesSuggestions
+from resolvers.explanations import ExplanationQueries
 from resolvers.federation import FederationQueries, ProductVariant, federation_config, subgraph_sdl
 from resolvers.files import FileMutations
 from resolvers.freshness import MinPosition, require
@@ -54,6 +55,7 @@ NODE_LOADERS: dict[str, Callable[[Info, str], Awaitable[Node | None]]] = {
 @strawberry.type(description="What can be asked.")
 class Query(
     AvailabilityQueries,
+    ExplanationQueries,
     ItemQueries,
     PlaceQueries,
     LedgerQueries,
