@@ -14,7 +14,16 @@ from app.bench import report as reports
 from app.bench.databases import DatabaseKind
 from app.bench.growth import bench_growth
 from app.bench.plans import PERCENTILES
-from app.bench.runs import BenchError, BenchOptions, BenchReport, bench_adjust, bench_echo, bench_follow, bench_read
+from app.bench.runs import (
+    BenchError,
+    BenchOptions,
+    BenchReport,
+    bench_adjust,
+    bench_echo,
+    bench_follow,
+    bench_read,
+    bench_reserve,
+)
 from app.bench.server_process import ServerError
 
 Seconds = Annotated[float, typer.Option(min=0.5, max=3600, help="How long each workload is measured.")]
@@ -57,6 +66,30 @@ def adjust(
         workers=workers,
     )
     _run(bench_adjust, options, json)
+
+
+@app.command()
+def reserve(
+    seconds: Seconds = 10,
+    connections: Connections = 64,
+    skus: Skus = 1000,
+    json: JsonFile = None,
+    directory: Directory = None,
+    key: Key = True,  # Typer makes --key and --no-key of it
+    database: Database = DatabaseKind.SQLITE,
+    workers: Workers = 1,
+) -> None:
+    """Reservations on a channel, each committed to an order at once: over all SKUs, then on one; then the audit."""
+    options = BenchOptions(
+        seconds=seconds,
+        connections=connections,
+        skus=skus,
+        directory=directory,
+        uses_key=key,
+        database=database,
+        workers=workers,
+    )
+    _run(bench_reserve, options, json)
 
 
 @app.command()

@@ -15,8 +15,8 @@ class Run(Protocol):
     def next_request(self, now: float) -> bytes | None:
         """The next request to send, None when the run is over."""
 
-    def answered(self, *, sent_at: float, now: float, status: bytes, body: bytes) -> None:
-        """A request got its answer."""
+    def answered(self, *, sent_at: float, now: float, status: bytes, body: bytes) -> bytes | None:
+        """A request got its answer; return what is to be sent after it, None for the next request."""
 
     def broke(self, reason: str) -> None:
         """A request will never get its answer."""
@@ -50,6 +50,9 @@ class LoadConnection(asyncio.Protocol):
         if request is None:
             self._transport.close()
             return
+        self._send(request, now)
+
+    def _send(self, request: bytes, now: float) -> None:
         self._sent_at = now
         self._transport.write(request)
 
@@ -71,8 +74,12 @@ class LoadConnection(asyncio.Protocol):
             self._give_up("the server answered what was not asked")
             return
         sent_at, self._sent_at = self._sent_at, None
-        self._run.answered(sent_at=sent_at, now=perf_counter(), status=data[STATUS], body=data[begin:end])
-        self.send_next()
+        now = perf_counter()
+        second = self._run.answered(sent_at=sent_at, now=now, status=data[STATUS], body=data[begin:end])
+        if second is None:
+            self.send_next()
+        else:
+            self._send(second, now)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Report a request that is still in flight as failed."""

@@ -61,3 +61,21 @@ mutation opening($input: InventorySetInput!) {
   inventorySet(input: $input) { userErrors { field message code } }
 }
 """
+
+RESERVE: Final = """\
+mutation reserve($input: ReservationCreateInput!) {
+  reservationCreate(input: $input) {
+    reservation { reservationId expiresAt }
+    userErrors { field message }
+  }
+}
+"""
+
+COMMIT: Final = """\
+mutation commit($input: ReservationCommitInput!) {
+  reservationCommit(input: $input) {
+    reservation { state orderId }
+    userErrors { field message }
+  }
+}
+"""

@@ -94,8 +94,10 @@ class LoadRun:
         self._sent += 1
         return self._requests.encoded[number]
 
-    def answered(self, *, sent_at: float, now: float, status: bytes, body: bytes) -> None:
-        """Check one answer and, after the warm-up, keep its latency.
+    def answered(self, *, sent_at: float, now: float, status: bytes, body: bytes) -> bytes | None:
+        """Check one answer and, after the warm-up, keep its latency; return what its connection sends next.
+
+        None leaves that to `next_request`.
 
         A request that was sent in time and answered late keeps its latency too, so that a stall at the end
         is seen in the percentiles; only the rate leaves it out.
@@ -107,6 +109,7 @@ class LoadRun:
             if now <= self._measured_until:
                 self._answered_in_time += 1
                 self._last_answer_at = now
+        return self._requests.second_after(body) if now < self._measured_until else None
 
     def broke(self, reason: str) -> None:
         """Count a request that will never be answered."""

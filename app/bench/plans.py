@@ -20,6 +20,13 @@ class Workload(StrEnum):
     ADJUST_ZIPF = "adjust, Zipf"
     ADJUST_HOT = "adjust, hot"
     READ = "read"
+    RESERVE_SPREAD = "reserve and commit, spread"
+    RESERVE_HOT = "reserve and commit, hot"
+
+    @property
+    def requests_a_cycle(self) -> int:
+        """How many requests make up one of what is counted: a reservation takes one, and its commit another."""
+        return 2 if self in (Workload.RESERVE_SPREAD, Workload.RESERVE_HOT) else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

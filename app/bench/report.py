@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -14,6 +14,10 @@ from app.bench.runs import ECHO_RATE_MIN, BenchReport
 
 GENERATOR_BUSY_SHARE_MAX: Final = 0.9
 OTHER_WORK_SHARE_MAX: Final = 0.1
+SPREAD_AND_HOT: Final = (
+    (Workload.ADJUST_SPREAD, Workload.ADJUST_HOT),
+    (Workload.RESERVE_SPREAD, Workload.RESERVE_HOT),
+)
 
 
 def to_json(report: BenchReport) -> str:
@@ -30,16 +34,20 @@ def to_json(report: BenchReport) -> str:
 
 def hot_to_spread(figures: Sequence[LoadFigures]) -> float | None:
     """The rate on one SKU as a share of the rate over all SKUs; None when either was not measured."""
-    rates = {run.workload: run.rate_per_second for run in figures}
-    hot, spread = rates.get(Workload.ADJUST_HOT.value), rates.get(Workload.ADJUST_SPREAD.value)
-    return round(hot / spread, 3) if hot is not None and spread else None
+    return _ratio({run.workload: run.rate_per_second for run in figures})
 
 
 def hot_to_spread_cost(figures: Sequence[LoadFigures]) -> float | None:
     """The same in processor time: what a request on one SKU costs the server, by what one over all SKUs costs."""
-    costs = {run.workload: run.server_milliseconds_per_request for run in figures}
-    hot, spread = costs.get(Workload.ADJUST_HOT.value), costs.get(Workload.ADJUST_SPREAD.value)
-    return round(hot / spread, 3) if hot is not None and spread else None
+    return _ratio({run.workload: run.server_milliseconds_per_request for run in figures})
+
+
+def _ratio(measured: Mapping[str, float | None]) -> float | None:
+    for spread_workload, hot_workload in SPREAD_AND_HOT:
+        spread, hot = measured.get(spread_workload.value), measured.get(hot_workload.value)
+        if hot is not None and spread:
+            return round(hot / spread, 3)
+    return None
 
 
 def ratios_to_pgbench(report: BenchReport) -> dict[str, float]:
@@ -79,6 +87,7 @@ def _column(run: LoadFigures) -> dict[str, str]:
         "requests": f"{run.requests:,}",
         "seconds": f"{run.seconds:.2f}",
         "requests per second": f"[bold]{run.rate_per_second:,.0f}[/]",
+        **_cycles(run),
         **latencies,
         "failures": f"[bold red]{run.failures:,}[/]" if run.failures else "0",
         "server, processor ms a request": _known(run.server_milliseconds_per_request, ".3f"),
@@ -86,6 +95,12 @@ def _column(run: LoadFigures) -> dict[str, str]:
         "other work on that core": _known(run.busy_shares.others, ".0%"),
         "generator, share of its core": _known(run.busy_shares.generator, ".0%"),
     }
+
+
+def _cycles(run: LoadFigures) -> dict[str, str]:
+    """Return how many whole cycles there were, where one takes several requests."""
+    requests = Workload(run.workload).requests_a_cycle if run.workload in set(Workload) else 1
+    return {} if requests == 1 else {"cycles per second": f"[bold]{run.rate_per_second / requests:,.0f}[/]"}
 
 
 def _known(value: float | None, form: str) -> str:

@@ -100,6 +100,11 @@ def bench_adjust(options: BenchOptions) -> BenchReport:
     return _bench_gateway("adjust", options, (Workload.ADJUST_SPREAD, Workload.ADJUST_HOT))
 
 
+def bench_reserve(options: BenchOptions) -> BenchReport:
+    """Reservations over a channel, each committed to an order at once: over all SKUs, then all on one."""
+    return _bench_gateway("reserve", options, (Workload.RESERVE_SPREAD, Workload.RESERVE_HOT))
+
+
 def bench_read(options: BenchOptions) -> BenchReport:
     """Availability of five random SKUs at three locations, with all fields."""
     return _bench_gateway("read", options, (Workload.READ,))

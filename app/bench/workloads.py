@@ -2,8 +2,9 @@
 
 import json
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
 
 from app.bench import documents
@@ -20,20 +21,34 @@ READS_DISTINCT: Final = 2_000
 NO_USER_ERRORS: Final = b'"userErrors":[]'
 # A bulk payload has an empty list beside the full one of a refused entry, and every refusal has a message.
 REFUSALS: Final = (b'"errors"', b'"message"')
+RESERVED: Final = re.compile(rb'"reservationId":"([0-9a-f]{32})"')
+RESERVATION: Final = b"f" * 32
+"""Stands for an id of the same length, so that the request around it is encoded before the clock starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requests:
-    """Encoded requests, whether they may be sent again and again, and what tells a right answer."""
+    """Encoded requests, whether they may be sent again and again, and what tells a right answer.
+
+    `seconds` are requests that wait for the answer to another: each is sent once, with the reservation's id from the
+    answer in the place of RESERVATION.
+    """
 
     encoded: Sequence[bytes]
     repeated: bool
     expected: bytes
     forbidden: tuple[bytes, ...] = REFUSALS
+    seconds: Iterator[bytes] = field(default_factory=lambda: iter(()), compare=False)
 
     def are_answered_by(self, status: bytes, body: bytes) -> bool:
         """Whether this is status 200 and a body with what it must have and nothing that it must not."""
         return status == b"200" and self.expected in body and not any(part in body for part in self.forbidden)
+
+    def second_after(self, body: bytes) -> bytes | None:
+        """Return what is to be sent after an answer; None where that is the next request."""
+        found = RESERVED.search(body)
+        second = None if found is None else next(self.seconds, None)
+        return None if second is None or found is None else second.replace(RESERVATION, found.group(1))
 
 
 def sku_name(number: int) -> str:
@@ -55,6 +70,8 @@ def make_requests(plan: LoadPlan) -> Requests:
             return Requests(encoded=encoded, repeated=True, expected=b"adjustMultiChannelInventory")
         case Workload.ADJUST_SPREAD | Workload.ADJUST_ZIPF | Workload.ADJUST_HOT:
             return _adjust_requests(plan)
+        case Workload.RESERVE_SPREAD | Workload.RESERVE_HOT:
+            return _reserve_requests(plan)
         case Workload.READ:
             return _read_requests(plan)
         case _:
@@ -98,9 +115,38 @@ def _adjust_request(plan: LoadPlan, chance: random.Random, *, number: int) -> by
     return encode_graphql(plan.port, documents.ADJUST, {"input": value}, token=plan.token)
 
 
+def _reserve_requests(plan: LoadPlan) -> Requests:
+    chance = random.Random(plan.seed)
+    count = plan.requests_max // 2
+    return Requests(
+        encoded=[_reserve_request(plan, chance, number=number) for number in range(count)],
+        repeated=False,
+        expected=NO_USER_ERRORS,
+        seconds=iter([_commit_request(plan, number=number) for number in range(count)]),
+    )
+
+
+def _reserve_request(plan: LoadPlan, chance: random.Random, *, number: int) -> bytes:
+    value = {
+        "lines": [{"sku": sku_name(_chosen_sku(plan, chance)), "quantity": chance.randint(1, 3)}],
+        "channelId": CHANNELS[0],
+        "idempotencyKey": f"{plan.key_prefix}-{number:08d}",
+    }
+    return encode_graphql(plan.port, documents.RESERVE, {"input": value}, token=plan.token)
+
+
+def _commit_request(plan: LoadPlan, *, number: int) -> bytes:
+    value = {
+        "reservationId": RESERVATION.decode("ascii"),
+        "orderId": f"{plan.key_prefix}-order-{number:08d}",
+        "idempotencyKey": f"{plan.key_prefix}-commit-{number:08d}",
+    }
+    return encode_graphql(plan.port, documents.COMMIT, {"input": value}, token=plan.token)
+
+
 def _chosen_sku(plan: LoadPlan, chance: random.Random) -> int:
     match plan.workload:
-        case Workload.ADJUST_HOT:
+        case Workload.ADJUST_HOT | Workload.RESERVE_HOT:
             return 0
         case Workload.ADJUST_ZIPF:
             # As sales are: how often an item comes is inverse to its rank, so each tenfold of ranks has the same share.

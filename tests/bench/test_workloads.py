@@ -38,7 +38,7 @@ def test_the_adjustment_is_the_operation_of_the_contract_word_for_word() -> None
 
 def test_every_document_parses() -> None:
     texts = [text for name, text in vars(documents).items() if name.isupper()]
-    assert len([parse(text) for text in texts]) == 7
+    assert len([parse(text) for text in texts]) == 9
 
 
 def test_spread_adjustments_have_a_key_each_two_locations_and_many_skus() -> None:
@@ -62,6 +62,21 @@ def test_reads_ask_for_five_different_skus() -> None:
 def test_the_same_seed_makes_the_same_requests() -> None:
     first, second = (make_requests(plan(Workload.READ)) for _ in range(2))
     assert first == second
+
+
+def test_a_reservation_is_committed_by_the_id_that_it_was_answered() -> None:
+    requests = make_requests(plan(Workload.RESERVE_SPREAD))
+    reservation = b"0123456789abcdef" * 2
+    answer = b'{"data":{"reservationCreate":{"reservation":{"reservationId":"%b"},"userErrors":[]}}}' % reservation
+    (commit,) = variables([requests.second_after(answer) or b""])
+    assert commit["input"]["reservationId"] == reservation.decode()
+    assert commit["input"]["orderId"].endswith("order-00000000")
+    assert requests.second_after(b'{"data":{"reservationCommit":{"userErrors":[]}}}') is None
+
+
+def test_hot_reservations_are_all_on_one_sku() -> None:
+    inputs = [value["input"] for value in variables(make_requests(plan(Workload.RESERVE_HOT)).encoded)]
+    assert {line["sku"] for one in inputs for line in one["lines"]} == {"BENCH-000000"}
 
 
 def test_a_read_with_an_unknown_sku_in_it_is_not_answered() -> None:
