@@ -347,4 +347,5 @@ __all__ = [
     "SourcingReason",
     "SourcingStrategy",
     "SyncState",
+    "TermName",
 ]

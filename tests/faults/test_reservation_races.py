@@ -160,7 +160,7 @@ async def settled(checkouts: Checkouts, reservation: str) -> str:
 
 
 async def test_reservations_of_many_lines_meet_no_deadlock(checkouts: Checkouts) -> None:
-    """Given reservations of two to four items in random order, 32 at once, then each is answered, and no unit is lost."""
+    """Given reservations of 2 to 4 items in random order, 32 at once, then each is answered, and no unit is lost."""
     store = checkouts.trial.store
     assert isinstance(store, PostgresStore)
     chance = checkouts.trial.load.chance
