@@ -7,8 +7,43 @@ backorders never open one.
 
 import uuid
 from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
 
-from domain.levels import StockLevel
+from domain.levels import LevelKey, StockLevel
+
+
+class PromiseKind(StrEnum):
+    """What kind of document promises units."""
+
+    RESERVATION = "RESERVATION"
+    ALLOCATION = "ALLOCATION"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockConflict:
+    """A conflict as it is kept: `unbacked` is how many units promises lacked when it opened."""
+
+    id: str
+    sku: str
+    location: str
+    unbacked: int
+    opened_at: datetime
+    closed_at: datetime | None
+
+    @property
+    def key(self) -> LevelKey:
+        """The level that it is about."""
+        return (self.sku, self.location)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseAtRisk:
+    """A document of whose units on a level `quantity` lack physical stock now."""
+
+    kind: PromiseKind
+    document_id: str
+    quantity: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

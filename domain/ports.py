@@ -11,8 +11,9 @@ from domain.account_records import Account, ApiKey
 from domain.adjustments import Adjustment, AdjustmentReason
 from domain.allocation_commands import Allocation, OrderKey, Shipment
 from domain.availability import Exposure
+from domain.conflicts import PromiseAtRisk, StockConflict
 from domain.decider import Command, Event
-from domain.levels import InventoryBucket, StockLevel
+from domain.levels import InventoryBucket, LevelKey, StockLevel
 from domain.postings import PostingCause
 from domain.principals import Principal
 from domain.records import Channel, Item, Listing, Location
@@ -199,6 +200,15 @@ class ReservationFilter:
     locations: frozenset[str] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictFilter:
+    """Which stock conflicts a list shows; None means that the field does not matter. `locations` are codes."""
+
+    sku: str | None = None
+    locations: frozenset[str] | None = None
+    is_open: bool | None = None
+
+
 class Ledger(Protocol):
     """Takes commands; each is decided and kept, or refused, in one total order."""
 
@@ -316,6 +326,22 @@ class Reads(Protocol):
 
     async def shipments_of(self, keys: Sequence[OrderKey]) -> list[tuple[Shipment, ...]]:
         """Return the shipments of each order, in the order in which they were confirmed."""
+        ...
+
+    async def conflicts(self, ids: Sequence[str], *, at_least: int = NEWEST) -> list[StockConflict | None]:
+        """Return stock conflicts by id, closed ones too; None for unknown ones."""
+        ...
+
+    async def conflict_page(
+        self, wanted: ConflictFilter, *, before: tuple[int, str] | None, limit: int, at_least: int = NEWEST
+    ) -> list[StockConflict]:
+        """Return stock conflicts, newest first, older than the one that opened at (microseconds, id)."""
+        ...
+
+    async def promises_at_risk(
+        self, keys: Sequence[LevelKey], *, at_least: int = NEWEST
+    ) -> list[tuple[PromiseAtRisk, ...]]:
+        """Return, for each level, whose units lack physical stock now: the newest promises first, as far as it lacks."""
         ...
 
     async def lapsed_reservations(self, *, limit: int) -> list[str]:

@@ -28,6 +28,7 @@ NODE_TYPES = frozenset(
         "Reservation",
         "Allocation",
         "Shipment",
+        "StockConflict",
     }
 )
 """The types that have a global id; a user's own code may not look like one of their ids."""

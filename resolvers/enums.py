@@ -62,6 +62,13 @@ class ReservationChangeKind(StrEnum):
     EXPIRED = "EXPIRED"
 
 
+class ConflictChangeKind(StrEnum):
+    """What happened to a stock conflict."""
+
+    OPENED = "OPENED"
+    CLOSED = "CLOSED"
+
+
 class SyncState(StrEnum):
     """How far a channel is told of an item's number."""
 
@@ -88,6 +95,15 @@ described_enum(
         InventoryBucket.INCOMING: "Outside on hand: ordered from suppliers, not yet here. Moves with receipts.",
         InventoryBucket.IN_TRANSIT: "Outside on hand: on its way between two locations. Moves with transfers.",
         InventoryBucket.BACKORDERED: "Outside on hand: sold, waiting for stock to come in. Moves with backorders.",
+    },
+)
+described_enum(
+    ConflictChangeKind,
+    name="ConflictChangeKind",
+    description="What happened to a stock conflict.",
+    values={
+        ConflictChangeKind.OPENED: "A fact was recorded that left promises without stock behind them.",
+        ConflictChangeKind.CLOSED: "Every promise at the level is backed again.",
     },
 )
 described_enum(
@@ -332,6 +348,7 @@ __all__ = [
     "AdjustmentReason",
     "AllocationState",
     "AvailabilityStatus",
+    "ConflictChangeKind",
     "ErrorPolicy",
     "FulfilmentKind",
     "InventoryBucket",

@@ -12,6 +12,8 @@ from strawberry.dataloader import DataLoader
 from domain.account_records import ApiKey
 from domain.adjustments import Adjustment
 from domain.allocation_commands import Allocation, OrderKey, Shipment
+from domain.conflicts import PromiseAtRisk
+from domain.levels import LevelKey
 from domain.ports import ANY, NEWEST, PositionNotReached, Reads, StockSnapshot
 from domain.records import Channel, Item, Listing, Location
 from domain.reservation_commands import Reservation
@@ -130,6 +132,9 @@ class Loaders:
         self.allocations: FreshLoader[str, Allocation | None] = FreshLoader(reads.allocations, has_replica=fresh)
         self.allocations_of_orders: FreshLoader[OrderKey, Allocation | None] = FreshLoader(
             each_of(reads.allocation_of), has_replica=fresh
+        )
+        self.promises_at_risk: FreshLoader[LevelKey, tuple[PromiseAtRisk, ...]] = FreshLoader(
+            reads.promises_at_risk, has_replica=fresh
         )
         # What the ledger names is read where the ledger was written: a row must never be ahead of what it names.
         self.locations_ever_used: DataLoader[str, Location | None] = loader_of(reads.locations_ever_used)

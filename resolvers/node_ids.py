@@ -16,6 +16,7 @@ API_KEY = "ApiKey"
 RESERVATION = "Reservation"
 ALLOCATION = "Allocation"
 SHIPMENT = "Shipment"
+CONFLICT = "StockConflict"
 DOCUMENTS: dict[PostingCause, str] = {
     PostingCause.RESERVATION_CREATED: RESERVATION,
     PostingCause.RESERVATION_RELEASED: RESERVATION,
@@ -53,6 +54,11 @@ def channel_id(code: str) -> str:
 def adjustment_id(key: str) -> str:
     """Return the global id of an adjustment."""
     return encode_node_id(ADJUSTMENT, key)
+
+
+def conflict_id(key: str) -> str:
+    """Return the global id of a stock conflict."""
+    return encode_node_id(CONFLICT, key)
 
 
 def level_id(sku: str, location: str) -> str:

@@ -28,6 +28,7 @@ QUERIES: Mapping[str, Permission | None] = {
     "channels": Permission.READ_CATALOGUE,
     "adjustment": Permission.READ_ADJUSTMENTS,
     "movements": Permission.READ_STOCK,
+    "conflicts": Permission.READ_STOCK,
     "reservation": Permission.RESERVE_STOCK,
     "reservations": Permission.READ_PROMISES,
     "allocation": Permission.READ_PROMISES,
@@ -84,6 +85,7 @@ ROWS: Mapping[FileKind, Permission] = {
 SUBSCRIPTIONS: Mapping[str, Permission] = {
     "stockChanged": Permission.READ_STOCK,
     "availabilityChanged": Permission.READ_AVAILABILITY,
+    "conflictChanged": Permission.READ_STOCK,
     "reservationChanged": Permission.RESERVE_STOCK,
 }
 """Refused like questions. Who lacks READ_PROMISES follows reservations by their ids only."""
@@ -126,6 +128,7 @@ NODES: Mapping[str, Permission] = {
     node_ids.LISTING: Permission.READ_LISTINGS,
     node_ids.ACCOUNT: Permission.MANAGE_ACCOUNTS,
     node_ids.API_KEY: Permission.MANAGE_ACCOUNTS,
+    node_ids.CONFLICT: Permission.READ_STOCK,
     node_ids.RESERVATION: Permission.READ_PROMISES,
     node_ids.ALLOCATION: Permission.READ_PROMISES,
     node_ids.SHIPMENT: Permission.READ_PROMISES,
@@ -154,6 +157,7 @@ SHOWN_WITH_THEIR_PARENT: Mapping[str, str] = {
     "ChannelSyncStatus": "channelId sku state desiredQuantity confirmedQuantity confirmedAt idempotencyKey lagSeconds "
     "attempts lastError nextAttemptAt",
     "Hold": "sku locationCode quantity reason location",
+    "ConflictChange": "position occurredAt change conflict",
     "InventoryActivatePayload": "replayed userErrors inventoryItem position",
     "InventoryAdjustBulkPayload": "results position userErrors",
     "InventoryAdjustPayload": "replayed userErrors inventoryItem position adjustment",
@@ -199,6 +203,10 @@ SHOWN_WITH_THEIR_PARENT: Mapping[str, str] = {
     "ShipmentConfirmPayload": "replayed userErrors position allocation shipment",
     "ShipmentLine": "lineId sku item quantity holds",
     "StockChange": "position occurredAt sku adjustment reason cause documentId sourceChannelId correlationId levels",
+    "PromiseAtRisk": "quantity reservation allocation",
+    "StockConflict": "id sku locationCode unbackedAtOpening isOpen openedAt closedAt location level atRisk",
+    "StockConflictConnection": "edges nodes pageInfo",
+    "StockConflictEdge": "node cursor",
     "StockLevel": "id sku location onHand reserved allocated quarantined damaged safetyStock incoming inTransit "
     "backordered available version updatedAt hasOpenConflict",
     "StockMovement": "sku locationCode bucket delta balanceAfter reason cause documentId recordedAt location "

@@ -15,6 +15,7 @@ from resolvers.availability import AvailabilityQueries
 from resolvers.catalogue import ItemQueries, load_item
 from resolvers.catalogue_changes import CatalogueMutations
 from resolvers.completion import compiling_executor
+from resolvers.conflicts import ConflictQueries, ConflictSubscriptions, load_conflict
 from resolvers.context import Info
 from resolvers.cost import CostMeter
 from resolvers.document_limits import DEFAULT_LIMITS, DocumentLimits
@@ -46,6 +47,7 @@ NODE_LOADERS: dict[str, Callable[[Info, str], Awaitable[Node | None]]] = {
     node_ids.LISTING: load_listing,
     node_ids.ACCOUNT: load_account,
     node_ids.API_KEY: load_api_key,
+    node_ids.CONFLICT: load_conflict,
     node_ids.RESERVATION: load_reservation,
     node_ids.ALLOCATION: load_allocation,
     node_ids.SHIPMENT: load_shipment,
@@ -61,6 +63,7 @@ class Query(
     LedgerQueries,
     ReservationQueries,
     AllocationQueries,
+    ConflictQueries,
     AccountQueries,
 ):
     """All questions."""
@@ -96,7 +99,7 @@ class Mutation(
 
 
 @strawberry.type(description="What can be followed, over graphql-transport-ws or server-sent events.")
-class Subscription(StockSubscriptions, ReservationSubscriptions):
+class Subscription(StockSubscriptions, ReservationSubscriptions, ConflictSubscriptions):
     """All subscriptions."""
 
 
