@@ -8,23 +8,17 @@ from functools import partial
 from typing import Final, TypeVar
 
 from app.read_replica import Placed, ReadReplica
-from app.storage import accounts, catalogue, documents, ledger, promise_reads, promises, reads
+from app.storage import accounts, catalogue, conflict_reads, documents, ledger, promise_reads, promises, reads
 from app.storage.database import Database, TransientError
 from app.storage.record_codec import decode_record
 from app.storage.statements import Row, Rows, Script, Statement, run
 from domain.account_records import Account, ApiKey
 from domain.adjustments import Adjustment
 from domain.allocation_commands import Allocation, OrderKey, Shipment
-from domain.ports import (
-    ANY,
-    NEWEST,
-    ItemFilter,
-    LedgerRow,
-    PositionNotReached,
-    ReservationFilter,
-    StockSnapshot,
-    Unavailable,
-)
+from domain.conflicts import PromiseAtRisk, StockConflict
+from domain.filters import ConflictFilter, ItemFilter, ReservationFilter
+from domain.levels import LevelKey
+from domain.ports import ANY, NEWEST, LedgerRow, PositionNotReached, StockSnapshot, Unavailable
 from domain.records import Channel, Item, Listing, Location, Record, active
 from domain.reservation_commands import Reservation
 from domain.text import free_text_problems, is_code
@@ -35,6 +29,8 @@ Document = TypeVar("Document", Reservation, Allocation, Shipment)
 
 # Behind every text that PostgreSQL and SQLite can hold, in the order of code points.
 LAST_TEXT = "\U0010ffff"
+# Behind every number that they can hold.
+LAST_NUMBER = 2**63 - 1
 FIRST_ROW_BEFORE = 2**62
 # NUL and half a surrogate pair can be neither stored nor asked for; these neighbours are part of no code.
 NEIGHBOURS = {0: "\x01"} | dict.fromkeys(range(0xD800, 0xE000), "\ud7ff")
@@ -211,6 +207,40 @@ class DatabaseReads:
         found: dict[OrderKey, list[Shipment]] = {}
         for channel, order_id, data in await self._rows(promise_reads.shipments_by_order, keys=wanted):
             found.setdefault((channel, order_id), []).append(decode_record(Shipment, data))
+        return [tuple(found.get(key, ())) for key in keys]
+
+    async def conflicts(self, ids: Sequence[str], *, at_least: int = NEWEST) -> list[StockConflict | None]:
+        """Return stock conflicts by id, closed ones too; None for unknown ones."""
+        rows = await self._rows(conflict_reads.conflicts_by_id, at_least=at_least, ids=_codes(ids))
+        found = {row[0]: conflict_reads.conflict_from(row) for row in rows}
+        return [found.get(one) for one in ids]
+
+    async def conflict_page(
+        self, wanted: ConflictFilter, *, before: tuple[int, str] | None, limit: int, at_least: int = NEWEST
+    ) -> list[StockConflict]:
+        """Return stock conflicts, newest first, older than the one that opened at (microseconds, id)."""
+        if wanted.sku is not None and not is_code(wanted.sku):
+            return []
+        opened_at, id_ = (LAST_NUMBER, LAST_TEXT) if before is None else (before[0], _storable(before[1]))
+        rows = await self._rows(
+            conflict_reads.conflict_page(wanted),
+            at_least=at_least,
+            opened_at=opened_at,
+            id=id_,
+            limit=limit,
+            sku=wanted.sku,
+            locations=_codes(sorted(wanted.locations or ())),
+        )
+        return list(map(conflict_reads.conflict_from, rows))
+
+    async def promises_at_risk(
+        self, keys: Sequence[LevelKey], *, at_least: int = NEWEST
+    ) -> list[tuple[PromiseAtRisk, ...]]:
+        """Return, for each level, whose units lack physical stock now, the newest promises first."""
+        rows = await self._rows(conflict_reads.promises_at_risk, at_least=at_least, keys=list(dict.fromkeys(keys)))
+        found: dict[LevelKey, list[PromiseAtRisk]] = {}
+        for row in rows:
+            found.setdefault((row[0], row[1]), []).append(conflict_reads.promise_from(row))
         return [tuple(found.get(key, ())) for key in keys]
 
     async def lapsed_reservations(self, *, limit: int) -> list[str]:

@@ -13,12 +13,13 @@ from domain.allocation_commands import Allocation, OrderKey, Shipment
 from domain.availability import Exposure
 from domain.conflicts import PromiseAtRisk, StockConflict
 from domain.decider import Command, Event
+from domain.filters import ConflictFilter, ItemFilter, ReservationFilter
 from domain.levels import InventoryBucket, LevelKey, StockLevel
 from domain.postings import PostingCause
 from domain.principals import Principal
 from domain.records import Channel, Item, Listing, Location
 from domain.rejections import Refused
-from domain.reservation_commands import Reservation, ReservationState
+from domain.reservation_commands import Reservation
 
 ANY: Final = 0
 """The least position of an answer that may be as old as answers may be at the most."""
@@ -143,18 +144,6 @@ class StockSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ItemFilter:
-    """Which items a list shows; None means that the field does not matter."""
-
-    skus: tuple[str, ...] | None = None
-    sku_starts_with: str | None = None
-    name_contains: str | None = None
-    product_code: str | None = None
-    stocked_at: str | None = None
-    is_archived: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
     """A movement as the audit trail lists it, newest first; `row_id` orders the rows and is the cursor.
 
@@ -181,32 +170,6 @@ class ChangedSince:
     end: int
     skus: tuple[str, ...]
     locations: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReservationFilter:
-    """Which reservations a list shows; None means that the field does not matter.
-
-    `channels` and `locations` are what the caller may see. A reservation shows if its channel is among `channels`, and
-    every location that it holds units at, or held them at last, among `locations`. `sku` is an item that it holds units
-    of now.
-    """
-
-    external_reference: str | None = None
-    sku: str | None = None
-    channel: str | None = None
-    state: ReservationState | None = None
-    channels: frozenset[str] | None = None
-    locations: frozenset[str] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConflictFilter:
-    """Which stock conflicts a list shows; None means that the field does not matter. `locations` are codes."""
-
-    sku: str | None = None
-    locations: frozenset[str] | None = None
-    is_open: bool | None = None
 
 
 class Ledger(Protocol):
@@ -341,7 +304,7 @@ class Reads(Protocol):
     async def promises_at_risk(
         self, keys: Sequence[LevelKey], *, at_least: int = NEWEST
     ) -> list[tuple[PromiseAtRisk, ...]]:
-        """Return, for each level, whose units lack physical stock now: the newest promises first, as far as it lacks."""
+        """Return, for each level, whose units lack physical stock now: the newest promises first."""
         ...
 
     async def lapsed_reservations(self, *, limit: int) -> list[str]:

@@ -7,8 +7,9 @@ import strawberry
 
 from domain import records
 from domain.availability import total_available
+from domain.filters import ItemFilter
 from domain.permissions import Permission
-from domain.ports import ItemFilter, LevelAtLocation, StockSnapshot
+from domain.ports import LevelAtLocation, StockSnapshot
 from resolvers import node_ids
 from resolvers.context import Info
 from resolvers.errors import bad_input

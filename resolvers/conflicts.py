@@ -11,7 +11,7 @@ import strawberry
 
 from domain import conflicts as records
 from domain.conflicts import PromiseKind, StockConflictClosed, StockConflictOpened
-from domain.ports import ConflictFilter as DomainFilter
+from domain.filters import ConflictFilter as DomainFilter
 from domain.ports import RecordedEvent
 from resolvers import node_ids
 from resolvers.allocations import Allocation, load_allocation

@@ -10,8 +10,8 @@ import strawberry
 
 from domain import reservation_commands
 from domain.allocation_commands import order_key
+from domain.filters import ReservationFilter as DomainFilter
 from domain.permissions import Permission
-from domain.ports import ReservationFilter as DomainFilter
 from resolvers import node_ids
 from resolvers.allocations import Allocation, load_allocation_of
 from resolvers.context import Info

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from domain.csv_records import line_from
 from domain.file_columns import COLUMNS, FileKind
 from domain.files import FileRecord, cells_of
-from domain.ports import ItemFilter, Reads
+from domain.filters import ItemFilter
+from domain.ports import Reads
 from domain.records import Item
 
 PAGE_ROWS_MAX = 250

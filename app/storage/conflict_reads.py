@@ -6,7 +6,7 @@ from app.storage.statements import Dialect, Row, Statement, statement
 from app.storage.tables import allocations, conflicts, holds, items, locations, reservations, stock_levels
 from app.storage.times import from_microseconds
 from domain.conflicts import PromiseAtRisk, PromiseKind, StockConflict
-from domain.ports import ConflictFilter
+from domain.filters import ConflictFilter
 
 CONFLICT_COLUMNS = (
     conflicts.c.id,
@@ -39,7 +39,7 @@ def conflict_page(wanted: ConflictFilter) -> Statement:
             "open": (wanted.is_open is True, conflicts.c.closed_at.is_(None)),
             "closed": (wanted.is_open is False, conflicts.c.closed_at.is_not(None)),
         }
-        opened_at, id_ = bindparam("opened_at", type_=BigInteger), bindparam("id")
+        opened_at, id_ = bindparam("opened_at", type_=BigInteger), bindparam("id", type_=Text)
         is_older = or_(
             conflicts.c.opened_at < opened_at, and_(conflicts.c.opened_at == opened_at, conflicts.c.id < id_)
         )

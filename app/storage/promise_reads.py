@@ -5,7 +5,7 @@ from sqlalchemy import Integer, Select, Text, bindparam, exists, literal_column,
 from app.storage.promises import IS_ACTIVE
 from app.storage.statements import Dialect, Statement, statement
 from app.storage.tables import allocations, holds, items, reservations, shipments
-from domain.ports import ReservationFilter
+from domain.filters import ReservationFilter
 
 ONE = literal_column("1", Integer)
 

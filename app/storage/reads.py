@@ -23,8 +23,9 @@ from app.storage.tables import (
 from app.storage.times import from_microseconds
 from domain.adjustments import AdjustmentReason
 from domain.availability import PLAIN_EXPOSURE, Exposure
+from domain.filters import ItemFilter
 from domain.levels import InventoryBucket
-from domain.ports import ItemFilter, LedgerRow, LevelAtLocation, StockSnapshot
+from domain.ports import LedgerRow, LevelAtLocation, StockSnapshot
 from domain.postings import PostingCause
 from domain.records import Location
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from app.reads import DatabaseReads
-from domain.ports import ANY, NEWEST, ItemFilter, PositionNotReached
+from domain.filters import ItemFilter
+from domain.ports import ANY, NEWEST, PositionNotReached
 from tests.app.shop import OPENING_HEAD, Shop, sale
 from tests.domain.given import EAST, SKU, WEB
 

@@ -14,8 +14,8 @@ from domain.catalogue import (
 )
 from domain.catalogue_fields import ItemFields
 from domain.decider import Command
+from domain.filters import ItemFilter
 from domain.listings import ListingUpsert
-from domain.ports import ItemFilter
 from domain.records import Item, Listing
 from tests.app.shop import OTHER_SKU, Shop, accepted, activate, all_pages, deactivate, sale
 from tests.domain.given import CENTRAL, EAST, SKU, WEB

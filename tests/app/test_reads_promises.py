@@ -1,8 +1,8 @@
 """What is read of documents; the one rule: they are shown as they are now, whatever became of them."""
 
 from domain.allocation_commands import AllocationState
+from domain.filters import ReservationFilter
 from domain.levels import InventoryBucket
-from domain.ports import ReservationFilter
 from domain.postings import PostingCause
 from domain.principals import SYSTEM_PRINCIPAL
 from domain.reservation_commands import ReservationCreated, ReservationState

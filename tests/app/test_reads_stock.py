@@ -10,9 +10,10 @@ from app.reads import DatabaseReads
 from domain.adjustments import AdjustmentReason
 from domain.availability import Exposure
 from domain.catalogue import ChannelArchive, ChannelUpsert, ItemArchive, ItemUpsert, LocationArchive, LocationUpsert
+from domain.filters import ItemFilter
 from domain.levels import InventoryBucket
 from domain.listings import ListingUpsert
-from domain.ports import ItemFilter, LedgerRow, LevelAtLocation, StockSnapshot, Unavailable
+from domain.ports import LedgerRow, LevelAtLocation, StockSnapshot, Unavailable
 from tests.app.shop import (
     OPENING_HEAD,
     OTHER_SKU,

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from domain.availability import Exposure, channel_availability
 from domain.explanations import Term, TermName, explain
-from domain.levels import StockLevel
+from domain.levels import InventoryBucket, StockLevel, new_level
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def level(location: str = "EAST", **counters: int) -> StockLevel:
-    return StockLevel(sku="MUG", location=location, version=1, updated_at=AT, **counters)
+    balances = {InventoryBucket(name.upper()): units for name, units in counters.items()}
+    return new_level(sku="MUG", location=location, at=AT, version=0).with_balances(balances, at=AT, version=1)
 
 
 def terms(term: Term) -> Iterator[Term]:
