@@ -247,10 +247,10 @@ def _occasion(
 
 
 def _deltas(holds: Iterable[Hold], *, allocated: int, on_hand: int = 0) -> Iterator[CounterDelta]:
-    for hold in holds:
+    for (sku, location), units in (each for hold in holds for each in hold.units()):
         for bucket, sign in ((InventoryBucket.ALLOCATED, allocated), (InventoryBucket.ON_HAND, on_hand)):
             if sign:
-                yield CounterDelta(sku=hold.sku, location=hold.location, bucket=bucket, delta=sign * hold.quantity)
+                yield CounterDelta(sku=sku, location=location, bucket=bucket, delta=sign * units)
 
 
 def _order_not_found(order_id: str, channel: str | None) -> Rejection:

@@ -4,9 +4,12 @@ The rule: a channel never shows more than the locations that serve it can back, 
 other channels and the channel's own buffer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from domain.compositions import Component, bundles_in
+from domain.levels import StockLevel
 
 
 class AvailabilityStatus(StrEnum):
@@ -61,3 +64,38 @@ def availability_status(quantity: int, *, is_backorderable: bool) -> Availabilit
     if quantity > 0:
         return AvailabilityStatus.IN_STOCK
     return AvailabilityStatus.BACKORDER if is_backorderable else AvailabilityStatus.OUT_OF_STOCK
+
+
+def available_by_location(levels: Iterable[StockLevel], parts: Sequence[Component] = ()) -> dict[str, int]:
+    """Return what is available of an item at each location; of a bundle, given its parts and their levels, as many as
+    can be made there.
+    """
+    if not parts:
+        return {level.location: level.available for level in levels}
+    by_location: dict[str, dict[str, int]] = {}
+    for level in levels:
+        by_location.setdefault(level.location, {})[level.sku] = level.available
+    return {location: bundles_in(available, parts) for location, available in by_location.items()}
+
+
+def bundles_beside_pools(
+    levels: Iterable[StockLevel], parts: Sequence[Component], pools_of_others: Mapping[str, int]
+) -> int:
+    """Return how many bundles other channels' pools of the parts leave, wherever the parts lie."""
+    left: dict[str, int] = {part.sku: -pools_of_others.get(part.sku, 0) for part in parts}
+    for level in levels:
+        left[level.sku] = left.get(level.sku, 0) + max(0, level.available)
+    return bundles_in(left, parts)
+
+
+def limiting_part(levels: Iterable[StockLevel], parts: Sequence[Component]) -> Component | None:
+    """Return the part that keeps the number of bundles where it is: the one of which the fewest can be made.
+
+    Counted location by location, as bundles are made; the first of several alike. None for what is no bundle.
+    """
+    made: dict[str, int] = {part.sku: 0 for part in parts}
+    units = {part.sku: part.quantity for part in parts}
+    for level in levels:
+        if level.sku in made:
+            made[level.sku] += max(0, level.available) // units[level.sku]
+    return min(parts, key=lambda part: made[part.sku], default=None)

@@ -28,7 +28,7 @@ from domain.records import (
     item_not_found,
     location_not_found,
 )
-from domain.rejections import FieldPath, Refused, Rejection, RejectionCode, refuse
+from domain.rejections import FieldPath, Refused, Rejection, RejectionCode, first_refused, refuse
 from domain.state import Selectors, State
 from domain.text import code_problems, new_code_problems
 
@@ -157,7 +157,8 @@ def touches(command: CatalogueCommand) -> Selectors:
         case ItemUpsert():
             return Selectors(skus=frozenset({command.sku}))
         case ItemArchive():
-            return Selectors(skus=frozenset({command.sku}), level_counts_of_items=frozenset({command.sku}))
+            skus = frozenset({command.sku})
+            return Selectors(skus=skus, level_counts_of_items=skus, bundle_uses=skus)
         case LocationUpsert():
             return Selectors(locations=frozenset({command.code}), channels=command.channels or frozenset())
         case LocationArchive():
@@ -235,7 +236,21 @@ def decide_item_archive(command: ItemArchive, state: State, *, at: datetime) -> 
         return refuse(item_not_found(command.sku))
     if state.level_counts_by_item.get(command.sku, 0):
         return refuse(_still_stocked(f"{command.sku} is still stocked", ("sku",)))
+    if refused := first_refused((in_use(command.sku, state),)):
+        return refused
     return (ItemArchived(item=replace(item, archived_at=at, updated_at=at)),)
+
+
+def in_use(sku: str, state: State) -> Iterator[Rejection]:
+    """BUNDLE_IN_USE: what is to change or to go is a component of a bundle."""
+    uses = state.bundle_uses.get(sku, 0)
+    if uses:
+        bundles = "a bundle" if uses == 1 else f"{uses} bundles"
+        yield Rejection(
+            code=RejectionCode.BUNDLE_IN_USE,
+            message=f"{sku} is a component of {bundles}; take it out there first, with bundleUpsert or bundleDissolve.",
+            field=("sku",),
+        )
 
 
 def decide_location_upsert(

@@ -10,7 +10,7 @@ from domain.adjustments import ENTRIES_PER_COMMAND_MAX
 from domain.claims import Claim, DocumentCommand
 from domain.levels import BALANCE_MAX, LevelKey
 from domain.promises import FulfilmentKind, Line, SourcingStrategy
-from domain.records import active, channel_not_found, item_not_found, location_not_found
+from domain.records import active, channel_not_found, item_not_found, leaves_of, location_not_found
 from domain.rejections import FieldPath, Refused, Rejection, RejectionCode, first_refused
 from domain.sourcing import Supply, Wanted, source
 from domain.state import Selectors, State
@@ -89,6 +89,7 @@ def touches_claim(command: Claim) -> Selectors:
         channels=frozenset() if command.channel is None else frozenset({command.channel}),
         levels=named,
         sourced=frozenset((sku, command.channel) for sku in sourced),
+        claimed=frozenset((line.sku, command.channel) for line in command.lines),
     )
 
 
@@ -118,14 +119,13 @@ def sourced_lines(command: Claim, state: State) -> tuple[Line, ...] | Refused:
     All other checks come before: what the lines name is there.
     """
     wanted = [Wanted(sku=line.sku, quantity=line.quantity, location=line.location) for line in command.lines]
-    found = source(
-        wanted, _supply(command, state), strategy=strategy_of(command, state), destination=command.destination
-    )
+    supply = _supply(command, state)
+    found = source(wanted, supply, strategy=strategy_of(command, state), destination=command.destination)
     lines = tuple(
         Line(id=line.id, sku=line.sku, quantity=line.quantity, holds=holds)
         for line, holds in zip(command.lines, found, strict=True)
     )
-    return first_refused((_stock_suffices(command, lines),)) or lines
+    return first_refused((_stock_suffices(command, lines, supply),)) or lines
 
 
 def strategy_of(command: Claim, state: State) -> SourcingStrategy:
@@ -176,8 +176,12 @@ def _channel_exists(command: Claim, state: State) -> Iterator[Rejection]:
 
 def _levels_exist(command: Claim, state: State) -> Iterator[Rejection]:
     for place, line in enumerate(command.lines):
-        if line.location is not None and (line.sku, line.location) not in state.levels:
-            yield not_stocked(line.sku, line.location, field=("lines", str(place), "locationId"))
+        if line.location is not None:
+            yield from (
+                not_stocked(part.sku, line.location, field=("lines", str(place), "locationId"))
+                for part in leaves_of(state.items[line.sku])
+                if (part.sku, line.location) not in state.levels
+            )
 
 
 def not_stocked(sku: str, location: str, *, field: FieldPath) -> Rejection:
@@ -194,8 +198,10 @@ def _locations_serve(command: Claim, state: State) -> Iterator[Rejection]:
     if command.channel is None:
         return
     for place, line in enumerate(command.lines):
-        serving = state.places_served.get((line.sku, command.channel), frozenset())
-        if line.location is not None and line.location not in serving:
+        if line.location is not None and not all(
+            line.location in state.places_served.get((part.sku, command.channel), frozenset())
+            for part in leaves_of(state.items[line.sku])
+        ):
             yield not_serving(line.location, command.channel, field=("lines", str(place), "locationId"))
 
 
@@ -213,7 +219,8 @@ def _supply(command: Claim, state: State) -> Supply:
     """Return what may be given: of each level what is available, of each item what other channels leave."""
     left: dict[LevelKey, int] = {}
     left_of_item: dict[str, int] = {}
-    for sku in {line.sku for line in command.lines}:
+    bundles = {line.sku: leaves_of(state.items[line.sku]) for line in command.lines}
+    for sku in {part.sku for parts in bundles.values() for part in parts}:
         places = state.places_served.get((sku, command.channel), frozenset())
         seen = {code for code in places if active(state.locations.get(code)) is not None}
         levels = {code: state.levels[sku, code].available for code in places if (sku, code) in state.levels}
@@ -223,11 +230,17 @@ def _supply(command: Claim, state: State) -> Supply:
             left_of_item[sku] = sum(max(0, available) for available in levels.values()) - of_others
     for line in command.lines:
         if line.location is not None:
-            left.setdefault((line.sku, line.location), state.levels[line.sku, line.location].available)
-    return Supply(locations=state.locations, left=left, left_of_item=left_of_item)
+            for part in bundles[line.sku]:
+                left.setdefault((part.sku, line.location), state.levels[part.sku, line.location].available)
+    return Supply(
+        locations=state.locations,
+        left=left,
+        left_of_item=left_of_item,
+        parts={sku: parts for sku, parts in bundles.items() if state.items[sku].composition is not None},
+    )
 
 
-def _stock_suffices(command: Claim, lines: Sequence[Line]) -> Iterator[Rejection]:
+def _stock_suffices(command: Claim, lines: Sequence[Line], supply: Supply) -> Iterator[Rejection]:
     if command.allow_partial and any(line.holds for line in lines):
         return
     remedy = (
@@ -237,7 +250,20 @@ def _stock_suffices(command: Claim, lines: Sequence[Line]) -> Iterator[Rejection
         if line.held < line.quantity:
             yield Rejection(
                 code=RejectionCode.INSUFFICIENT_STOCK,
-                message=f"{line.held} of {line.quantity} units of {line.sku} can be had; {remedy}.",
+                message=f"{line.held} of {line.quantity} units of {line.sku} can be had{_short_part(line, supply)}; "
+                f"{remedy}.",
                 field=("lines", str(place), "quantity"),
                 quantity_available=line.held,
             )
+
+
+def _short_part(line: Line, supply: Supply) -> str:
+    """Say which component of a bundle is short, given what is left once all lines have been served."""
+    parts = supply.parts.get(line.sku)
+    if parts is None:
+        return ""
+    left = {part.sku: sum(supply.at((part.sku, code)) for code in supply.places_of(part.sku)) for part in parts}
+    short = min(parts, key=lambda part: left[part.sku] // part.quantity)
+    if left[short.sku] >= short.quantity:
+        return ", because no location has all of its components"
+    return f", because its component {short.sku} is short ({left[short.sku]} left, {short.quantity} a unit)"

@@ -5,9 +5,10 @@ the same state at the same time always decides the same.
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from domain import accounts, allocations, catalogue, listings, reservations, stock
+from domain import accounts, allocations, bundles, catalogue, listings, reservations, stock
 from domain.accounts import AccountCommand, AccountEvent
 from domain.allocation_commands import AllocationCommands, AllocationEvent
+from domain.bundles import BundleCommand
 from domain.catalogue import CatalogueCommand, CatalogueEvent
 from domain.listings import ListingUpsert, ListingUpserted
 from domain.postings import StockPosted
@@ -21,7 +22,7 @@ from domain.stock_commands import StockCommands, StockEvent
 DocumentCommands = ReservationCommands | AllocationCommands
 KeyedCommands = StockCommands | DocumentCommands
 """The commands that move stock: each under an idempotency key, many in one batch."""
-Command = CatalogueCommand | ListingUpsert | KeyedCommands | AccountCommand
+Command = CatalogueCommand | BundleCommand | ListingUpsert | KeyedCommands | AccountCommand
 Event = CatalogueEvent | ListingUpserted | StockEvent | StockPosted | ReservationEvent | AllocationEvent | AccountEvent
 
 
@@ -33,6 +34,8 @@ def malformed(command: Command) -> Refused | None:
         found = tuple(reservations.malformed(command))
     elif isinstance(command, AllocationCommands):
         found = tuple(allocations.malformed(command))
+    elif isinstance(command, BundleCommand):
+        found = tuple(bundles.malformed(command))
     elif isinstance(command, ListingUpsert):
         found = tuple(listings.malformed(command))
     elif isinstance(command, AccountCommand):
@@ -50,6 +53,8 @@ def touches(command: Command) -> Selectors:
         return reservations.touches(command)
     if isinstance(command, AllocationCommands):
         return allocations.touches(command)
+    if isinstance(command, BundleCommand):
+        return bundles.touches(command)
     if isinstance(command, ListingUpsert):
         return listings.touches(command)
     if isinstance(command, AccountCommand):
@@ -109,6 +114,8 @@ def _decide(command: Command, state: State, *, by: Principal, at: datetime) -> t
         return reservations.decide(command, seen, by=by, at=at)
     if isinstance(command, AllocationCommands):
         return allocations.decide(command, seen, by=by, at=at)
+    if isinstance(command, BundleCommand):
+        return bundles.decide(command, seen, at=at)
     if isinstance(command, ListingUpsert):
         return listings.decide(command, seen, at=at)
     if isinstance(command, AccountCommand):

@@ -15,6 +15,7 @@ from domain.accounts import (
     ApiKeyRotate,
 )
 from domain.allocation_commands import AllocationCancel, AllocationCreate, ShipmentConfirm
+from domain.bundles import BundleDissolve, BundleUpsert
 from domain.catalogue import (
     ChannelArchive,
     ChannelUpsert,
@@ -132,6 +133,8 @@ def needed_for(command: Command) -> Permission:
             return Permission.ALLOCATE_STOCK
         case ShipmentConfirm():
             return Permission.SHIP_STOCK
+        case BundleUpsert() | BundleDissolve():
+            return Permission.CHANGE_CATALOGUE
         case ItemUpsert() | ItemArchive() | LocationUpsert() | LocationArchive() | ChannelUpsert() | ChannelArchive():
             return Permission.CHANGE_CATALOGUE
         case ListingUpsert():

@@ -2,8 +2,8 @@
 values, refusals of the infrastructure are these exceptions.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -11,6 +11,7 @@ from domain.account_records import Account, ApiKey
 from domain.adjustments import Adjustment, AdjustmentReason
 from domain.allocation_commands import Allocation, OrderKey, Shipment
 from domain.availability import Exposure
+from domain.compositions import Component
 from domain.conflicts import PromiseAtRisk, StockConflict
 from domain.decider import Command, Event
 from domain.filters import ConflictFilter, ItemFilter, ReservationFilter
@@ -130,7 +131,8 @@ class StockSnapshot:
     """All that availability of one SKU (on one channel) is computed from, as of one position.
 
     `is_known` is False for an unknown or archived SKU, `channel_is_known` for an unknown or archived channel (True when
-    none was asked for); `exposure` is what the listing on that channel does to the number.
+    none was asked for); `exposure` is what the listing on that channel does to the number. Of a bundle, `parts` are its
+    leaves, `levels` are theirs, and `pools_of_parts` is how many units of each are pre-allocated to other channels.
     """
 
     position: int
@@ -141,6 +143,8 @@ class StockSnapshot:
     channel_is_known: bool
     exposure: Exposure
     levels: tuple[LevelAtLocation, ...]
+    parts: tuple[Component, ...] = ()
+    pools_of_parts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

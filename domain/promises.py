@@ -4,11 +4,12 @@ A line is what the caller asked for; its holds are the stock that stands behind 
 served from several locations, and where it is short.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
+from domain.compositions import Component
 from domain.levels import LevelKey
 
 
@@ -42,17 +43,25 @@ class FulfilmentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Units of an item at a location, and why they lie there."""
+    """Units of an item at a location, and why they lie there; of a bundle, with the parts that it had on that day."""
 
     sku: str
     location: str
     quantity: int
     reason: SourcingReason = SourcingReason.NAMED
+    parts: tuple[Component, ...] = ()
 
     @property
     def key(self) -> LevelKey:
-        """The level that the units lie on."""
+        """What tells it from the other holds of its line."""
         return (self.sku, self.location)
+
+    def units(self) -> Iterator[tuple[LevelKey, int]]:
+        """Yield the levels that the units lie on, each with how many base units lie there."""
+        if not self.parts:
+            yield self.key, self.quantity
+        for part in self.parts:
+            yield (part.sku, self.location), self.quantity * part.quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +121,10 @@ def merged_holds(holds: Iterable[Hold]) -> tuple[Hold, ...]:
 
 
 def units_by_level(lines: Iterable[Line]) -> dict[LevelKey, int]:
-    """Return how many units the lines hold on each level."""
+    """Return how many base units the lines hold on each level."""
     units: dict[LevelKey, int] = {}
     for line in lines:
         for hold in line.holds:
-            units[hold.key] = units.get(hold.key, 0) + hold.quantity
+            for key, held in hold.units():
+                units[key] = units.get(key, 0) + held
     return units

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
+from domain.compositions import Component, Composition
 from domain.promises import SourcingStrategy
 from domain.rejections import FieldPath, Rejection, RejectionCode
 
@@ -46,7 +47,7 @@ class Identifier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """What is stocked, at variant level; `product_code` names its parent product."""
+    """What is stocked, at variant level; `product_code` names its parent product. A bundle has a composition."""
 
     sku: str
     name: str | None = None
@@ -54,9 +55,17 @@ class Item:
     attributes: tuple[Attribute, ...] = ()
     identifiers: tuple[Identifier, ...] = ()
     is_backorderable: bool = False
+    composition: Composition | None = None
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None = None
+
+
+def leaves_of(item: Item) -> tuple[Component, ...]:
+    """Return what one unit of an item takes from stock: of a bundle its leaves, of any other item itself."""
+    if item.composition is None:
+        return (Component(sku=item.sku, quantity=1),)
+    return item.composition.leaves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

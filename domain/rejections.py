@@ -27,6 +27,9 @@ class RejectionCode(StrEnum):
     RESERVATION_ALREADY_RELEASED = "RESERVATION_ALREADY_RELEASED"
     LINE_NOT_FOUND = "LINE_NOT_FOUND"
     ORDER_LINE_EXISTS = "ORDER_LINE_EXISTS"
+    NON_MUTABLE_BUNDLE = "NON_MUTABLE_BUNDLE"
+    BUNDLE_CYCLE = "BUNDLE_CYCLE"
+    BUNDLE_IN_USE = "BUNDLE_IN_USE"
     BUCKET_OWNED_BY_DOCUMENT = "BUCKET_OWNED_BY_DOCUMENT"
     ITEM_NOT_STOCKED_AT_LOCATION = "ITEM_NOT_STOCKED_AT_LOCATION"
     LOCATION_NOT_SERVING_CHANNEL = "LOCATION_NOT_SERVING_CHANNEL"
@@ -150,6 +153,22 @@ EXPLANATIONS: dict[RejectionCode, Explanation] = {
         meaning="Stock is allocated to this line of this order already.",
         cause="The order's line was committed or allocated before, under another idempotency key.",
         remedy="Use another line id for more units, or cancel the line first.",
+    ),
+    RejectionCode.NON_MUTABLE_BUNDLE: Explanation(
+        meaning="The item is a bundle; it has no stock of its own.",
+        cause="A bundle is what its components make; its number changes with theirs.",
+        remedy="Change the stock of its components, or reserve and sell the bundle.",
+    ),
+    RejectionCode.BUNDLE_CYCLE: Explanation(
+        meaning="The bundle would contain itself.",
+        cause="One of the components is the bundle itself, or a bundle that contains it.",
+        remedy="Leave that component out.",
+    ),
+    RejectionCode.BUNDLE_IN_USE: Explanation(
+        meaning="The item is a component of a bundle.",
+        cause="A component that becomes a bundle, stops being one or is archived would change the bundles around it.",
+        remedy="Take it out of those bundles first, with bundleUpsert or bundleDissolve.",
+        retry=Retry.WHEN_CHANGED,
     ),
     RejectionCode.BUCKET_OWNED_BY_DOCUMENT: Explanation(
         meaning="This counter moves only with its documents (reservations, allocations, transfers, receipts, "

@@ -17,7 +17,7 @@ from domain.claims import LineQuantity
 from domain.levels import LevelKey
 from domain.postings import CounterDelta
 from domain.principals import Principal
-from domain.promises import Line, held_where
+from domain.promises import Line, held_where, units_by_level
 from domain.records import RESERVATION_TTL_SECONDS, RESERVATION_TTL_SECONDS_MAX, active, location_not_found
 from domain.rejections import FieldPath, Refused, Rejection, RejectionCode, refuse
 from domain.reservation_commands import (
@@ -170,7 +170,7 @@ def moves_are_possible(
     yield (
         not_stocked(sku, move.to_location, field=(*at, "toLocationId"))
         for at, move in moves
-        for sku in dict.fromkeys(hold.sku for hold in lines[move.line].holds)
+        for sku in dict.fromkeys(key[0] for hold in lines[move.line].holds for key, _ in hold.units())
         if (sku, move.to_location) not in state.levels
     )
     channel = reservation.channel
@@ -195,7 +195,7 @@ def places_can_hold(
 
     `deltas` are those of RESERVED.
     """
-    skus = {line.id: {hold.sku for hold in line.holds} for line in reservation.lines}
+    skus = {line.id: {sku for sku, _ in units_by_level((line,))} for line in reservation.lines}
     more: dict[LevelKey, int] = {}
     for one in deltas:
         more[one.sku, one.location] = more.get((one.sku, one.location), 0) + one.delta

@@ -311,7 +311,7 @@ def _reserved(lines: Iterable[Line], sign: int) -> Iterator[CounterDelta]:
 
 
 def _deltas(holds: Iterable[Hold], *, reserved: int = 0, allocated: int = 0) -> Iterator[CounterDelta]:
-    for hold in holds:
+    for (sku, location), units in (each for hold in holds for each in hold.units()):
         for bucket, sign in ((InventoryBucket.RESERVED, reserved), (InventoryBucket.ALLOCATED, allocated)):
             if sign:
-                yield CounterDelta(sku=hold.sku, location=hold.location, bucket=bucket, delta=sign * hold.quantity)
+                yield CounterDelta(sku=sku, location=location, bucket=bucket, delta=sign * units)

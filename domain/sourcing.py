@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
+from domain.compositions import Component, bundles_in
 from domain.levels import LevelKey
 from domain.promises import Hold, SourcingReason, SourcingStrategy
 from domain.records import Location
@@ -42,6 +43,7 @@ class Supply:
     locations: Mapping[str, Location]
     left: dict[LevelKey, int]
     left_of_item: dict[str, int] = field(default_factory=dict)
+    parts: Mapping[str, tuple[Component, ...]] = field(default_factory=dict)
     _codes: dict[str, list[str]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -50,18 +52,37 @@ class Supply:
             self._codes.setdefault(sku, []).append(code)
 
     def at(self, key: LevelKey) -> int:
-        """Return how many units of a level may be given."""
-        return max(0, min(self.left.get(key, 0), self.left_of_item.get(key[0], self.left.get(key, 0))))
+        """Return how many units of an item may be given at a location; of a bundle as many as all its parts make."""
+        sku, location = key
+        parts = self.parts.get(sku)
+        if parts is not None:
+            return bundles_in({part.sku: self.at((part.sku, location)) for part in parts}, parts)
+        return max(0, min(self.left.get(key, 0), self.left_of_item.get(sku, self.left.get(key, 0))))
 
     def take(self, key: LevelKey, quantity: int) -> None:
-        """Give units of a level away."""
-        self.left[key] -= quantity
-        if key[0] in self.left_of_item:
-            self.left_of_item[key[0]] -= quantity
+        """Give units away."""
+        sku, location = key
+        for part in self.parts.get(sku, (Component(sku=sku, quantity=1),)):
+            units = quantity * part.quantity
+            self.left[part.sku, location] -= units
+            if part.sku in self.left_of_item:
+                self.left_of_item[part.sku] -= units
 
     def places_of(self, sku: str) -> list[str]:
         """Return the locations that have units of an item to give."""
+        parts = self.parts.get(sku)
+        if parts is not None:
+            return [code for code in self.places_of(parts[0].sku) if self.at((sku, code)) > 0]
         return [code for code in self._codes.get(sku, ()) if self.left[sku, code] > 0]
+
+    def only(self, location: str) -> "Supply":
+        """Return a copy of what one location may give, to try on."""
+        return Supply(
+            locations=self.locations,
+            left={key: units for key, units in self.left.items() if key[1] == location},
+            left_of_item=dict(self.left_of_item),
+            parts=self.parts,
+        )
 
 
 def source(
@@ -93,7 +114,8 @@ def _take(key: LevelKey, quantity: int, reason: SourcingReason, supply: Supply) 
         return ()
     supply.take(key, units)
     sku, location = key
-    return (Hold(sku=sku, location=location, quantity=units, reason=reason),)
+    parts = supply.parts.get(sku, ())
+    return (Hold(sku=sku, location=location, quantity=units, reason=reason, parts=parts),)
 
 
 def _in_order(
@@ -161,6 +183,14 @@ def _with_few_splits(lines: Mapping[int, Wanted], supply: Supply) -> dict[int, t
 
 def _units(code: str, lines: Mapping[int, Wanted], missing: Mapping[int, int], supply: Supply) -> int:
     """Return how many of the missing units a location can give."""
+    if supply.parts:
+        # Bundles may have parts in common with other lines, so that only trying tells.
+        trial = supply.only(code)
+        return sum(
+            hold.quantity
+            for place, line in lines.items()
+            for hold in _take((line.sku, code), missing[place], SourcingReason.FEWEST_SPLITS, trial)
+        )
     wanted: dict[str, int] = {}
     for place, line in lines.items():
         wanted[line.sku] = wanted.get(line.sku, 0) + missing[place]

@@ -25,7 +25,9 @@ class Selectors:
     API keys are read together with the accounts that own them, and documents with the levels that they hold and their
     channel; `locations` of a command that moves a reservation with the channels that they serve.
     `orders` are order ids, whatever their channel. `new_places` are levels at a location of all that a reservation
-    holds: (reservation, location). `sourced` are all levels of an item that serve a channel: (SKU, channel or None).
+    holds: (reservation, location). `sourced` are all levels of an item that serve a channel: (SKU,
+    channel or None). `claimed` are all items of a claim likewise: of those that are bundles, the leaves are sourced.
+    `bundle_uses` are items of which it matters how many bundles they are components of.
     """
 
     skus: frozenset[str] = frozenset()
@@ -42,6 +44,8 @@ class Selectors:
     orders: frozenset[str] = frozenset()
     new_places: frozenset[tuple[str, str]] = frozenset()
     sourced: frozenset[tuple[str, str | None]] = frozenset()
+    claimed: frozenset[tuple[str, str | None]] = frozenset()
+    bundle_uses: frozenset[str] = frozenset()
 
     @property
     def row_count(self) -> int:
@@ -77,6 +81,7 @@ class State:
     allocations: dict[OrderKey, Allocation] = field(default_factory=dict)
     pools: dict[str, dict[str, int]] = field(default_factory=dict)
     places_served: dict[tuple[str, str | None], frozenset[str]] = field(default_factory=dict)
+    bundle_uses: dict[str, int] = field(default_factory=dict)
 
     def seen_within(self, scope: Scope) -> "State":
         """Return the state as somebody with this scope may see it; what lies outside is missing.
@@ -107,6 +112,7 @@ class State:
             allocations=dict(self.allocations),
             pools=self.pools,
             places_served=self.places_served,
+            bundle_uses=self.bundle_uses,
         )
 
     def pools_of_others(self, sku: str, channel: str) -> int:

@@ -96,6 +96,7 @@ def decide_adjusting(
             checks.item_exists(command, state),
             checks.locations_exist(entries, state),
             checks.source_channel_exists(command, state),
+            checks.item_is_no_bundle(command, state),
             checks.buckets_are_adjustable(entries),
             checks.levels_exist(command, entries, state),
             checks.quantities_are_valid(command, entries, changes),
@@ -113,6 +114,7 @@ def decide_activate(command: InventoryActivate, state: State, *, at: datetime) -
             checks.item_exists(command, state),
             checks.location_exists(command, state),
             checks.source_channel_exists(command, state),
+            checks.item_is_no_bundle(command, state),
             checks.levels_are_not_too_many(command, state),
         )
     )
@@ -129,6 +131,7 @@ def decide_deactivate(command: InventoryDeactivate, state: State, *, at: datetim
             checks.item_exists(command, state),
             checks.location_exists(command, state),
             checks.source_channel_exists(command, state),
+            checks.item_is_no_bundle(command, state),
             checks.level_exists(command, state),
             checks.level_is_empty(command, state),
         )

@@ -89,6 +89,16 @@ def item_exists(command: StockCommand, state: State) -> Iterator[Rejection]:
         yield item_not_found(command.sku)
 
 
+def item_is_no_bundle(command: StockCommand, state: State) -> Iterator[Rejection]:
+    """NON_MUTABLE_BUNDLE."""
+    if state.items[command.sku].composition is not None:
+        yield Rejection(
+            code=RejectionCode.NON_MUTABLE_BUNDLE,
+            message=f"{command.sku} is a bundle and has no stock of its own; change the stock of its components.",
+            field=("sku",),
+        )
+
+
 def locations_exist(entries: Sequence[Entry], state: State) -> Iterator[Rejection]:
     """LOCATION_NOT_FOUND, for each entry that names an unknown one."""
     for entry in _one_per_input_entry(entries):
