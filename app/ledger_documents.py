@@ -31,12 +31,14 @@ class Found:
 
     `has_documents` says whether the batch may change any. `held` is what the documents held when they were read
     under the locks, by document id, and `versions` at which version orders' allocations were. Uncovered are the
-    reservations and orders that hold more than is locked.
+    reservations and orders that hold more than is locked. `bundles` are the claimed items that are bundles, with the
+    SKUs of what they take from stock.
     """
 
     of_reservations: dict[str, set[LevelKey]] = field(default_factory=dict)
     of_orders: dict[str, set[LevelKey]] = field(default_factory=dict)
     sourced: dict[tuple[str, str | None], set[LevelKey]] = field(default_factory=dict)
+    bundles: dict[str, tuple[str, ...]] = field(default_factory=dict)
     lapsed: dict[str, set[LevelKey]] = field(default_factory=dict)
     has_documents: bool = False
     held: dict[str, Mapping[LevelKey, int]] = field(default_factory=dict)
@@ -46,18 +48,26 @@ class Found:
 
     def levels_of(self, selectors: Selectors) -> Set[LevelKey]:
         """Return all levels that a command touches: those that it names, and those that its documents bring."""
-        if not selectors.document_count:
+        if not (selectors.document_count or self.bundles):
             return selectors.levels
         levels = set(selectors.levels)
         for reservation in selectors.reservations:
             levels |= self.of_reservations.get(reservation, set())
         for order in selectors.orders:
             levels |= self.of_orders.get(order, set())
-        for key in selectors.sourced:
+        for key in self.sourced_by(selectors):
             levels |= self.sourced.get(key, set())
         for reservation, place in selectors.new_places:
             levels |= {(sku, place) for sku, _ in self.of_reservations.get(reservation, set())}
         return levels
+
+    def sourced_by(self, selectors: Selectors) -> Set[tuple[str, str | None]]:
+        """Return all (SKU, channel) whose levels a command may take from: of a claimed bundle those of its parts."""
+        if not self.bundles:
+            return selectors.sourced
+        return selectors.sourced | {
+            (part, channel) for sku, channel in selectors.claimed for part in self.bundles.get(sku, ())
+        }
 
     @property
     def covers_everything(self) -> bool:
@@ -86,7 +96,7 @@ def calls_to_find(selectors: Sequence[Selectors]) -> tuple[Call, ...]:
         Call(promises.levels_of_reservations, {"ids": ids}),
         Call(promises.channels_of_reservations, {"ids": ids}),
         Call(promises.levels_of_orders, {"ids": sorted_codes(one.orders for one in selectors)}),
-        Call(promises.levels_sourced, {"keys": sorted(keys, key=lambda key: (key[0], key[1] or ""))}),
+        Call(promises.levels_sourced, {"keys": _sorted_keys(keys)}),
     )
 
 
@@ -95,18 +105,28 @@ def take_found(found: Sequence[Rows], state: State, *, item_ids: Ids, location_i
     if not found:
         return Found()
     of_reservations, channels, of_orders, sourced = found
-    levels: dict[tuple[str, str | None], set[LevelKey]] = {}
     state.channels.update((row[1], catalogue.channel_from(row)) for row in channels)
-    for sku, channel, item_id, *columns in sourced:
-        location = catalogue.location_from(columns)
-        item_ids[sku], location_ids[location.code] = item_id, columns[0]
-        state.locations[location.code] = location
-        levels.setdefault((sku, channel), set()).add((sku, location.code))
     return Found(
         of_reservations=_held(of_reservations, item_ids=item_ids, location_ids=location_ids),
         of_orders=_held(of_orders, item_ids=item_ids, location_ids=location_ids),
-        sourced=levels,
+        sourced=_sourced(sourced, state, item_ids=item_ids, location_ids=location_ids),
     )
+
+
+def find_parts(
+    selectors: Sequence[Selectors], state: State, found: Found, *, item_ids: Ids, location_ids: Ids
+) -> Script[None]:
+    """Find the levels of what claimed bundles are made of; asks nothing where no bundle is claimed."""
+    claimed = {sku for one in selectors for sku, _ in one.claimed if sku in state.items}
+    compositions = {sku: state.items[sku].composition for sku in claimed}
+    found.bundles = {
+        sku: tuple(leaf.sku for leaf in made_of.leaves) for sku, made_of in compositions.items() if made_of is not None
+    }
+    if not found.bundles:
+        return
+    keys = {key for one in selectors for key in found.sourced_by(one) - one.sourced}
+    rows = yield from run(promises.levels_sourced, keys=_sorted_keys(keys))
+    found.sourced |= _sourced(rows, state, item_ids=item_ids, location_ids=location_ids)
 
 
 def find_lapsed(requests: Sequence[Request], found: Found, *, item_ids: Ids, location_ids: Ids) -> Script[None]:
@@ -130,10 +150,10 @@ def lapsed_on(levels: Iterable[tuple[int, int]]) -> Script[Rows]:
 
 def calls_to_load(selectors: Sequence[Selectors], found: Found) -> tuple[Call, ...]:
     """Return the calls that read the documents, and what else claims are decided on; none without documents."""
-    if not (found.lapsed or has_documents(selectors)):
+    if not (found.lapsed or found.bundles or has_documents(selectors)):
         return ()
     named = {one for part in selectors for one in part.reservations}
-    pooled = {sku for one in selectors for sku, channel in one.sourced if channel is not None}
+    pooled = {sku for one in selectors for sku, channel in found.sourced_by(one) if channel is not None}
     return (
         Call(promises.reservations_by_id, {"ids": sorted(named | found.lapsed.keys())}),
         Call(promises.allocations_by_order, {"ids": sorted_codes(one.orders for one in selectors)}),
@@ -165,13 +185,29 @@ def take_loaded(
             found.uncovered_orders.add(allocation.order_id)
     for sku, channel, units in pools:
         state.pools.setdefault(sku, {})[channel] = units
-    for key in {key for one in selectors for key in one.sourced}:
+    for key in {key for one in selectors for key in found.sourced_by(one)}:
         state.places_served[key] = frozenset(code for _, code in found.sourced.get(key, ()))
 
 
 def sorted_codes(sets: Iterable[Iterable[str]]) -> list[str]:
     """Return all texts of some sets, each once."""
     return sorted({one for part in sets for one in part})
+
+
+def _sorted_keys(keys: Iterable[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
+    return sorted(keys, key=lambda key: (key[0], key[1] or ""))
+
+
+def _sourced(
+    rows: Rows, state: State, *, item_ids: Ids, location_ids: Ids
+) -> dict[tuple[str, str | None], set[LevelKey]]:
+    levels: dict[tuple[str, str | None], set[LevelKey]] = {}
+    for sku, channel, item_id, *columns in rows:
+        location = catalogue.location_from(columns)
+        item_ids[sku], location_ids[location.code] = item_id, columns[0]
+        state.locations[location.code] = location
+        levels.setdefault((sku, channel), set()).add((sku, location.code))
+    return levels
 
 
 def _held(rows: Rows, *, item_ids: Ids, location_ids: Ids) -> dict[str, set[LevelKey]]:

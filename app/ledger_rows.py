@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from app.ledger_requests import Outcome
 from app.ledger_working import Working
-from app.storage import accounts, catalogue, events, ledger, postings, promises, stock
+from app.storage import accounts, bundles, catalogue, events, ledger, postings, promises, stock
 from app.storage.ledger import Cause
 from app.storage.statements import Call, Script, call_if_any, run_if_any, run_together
 from domain.accounts import AccountEvent
@@ -38,7 +38,7 @@ def write(working: Working, outcomes: list[Outcome | None]) -> Script[dict[str, 
     None if another writer changed an order meanwhile: then nothing of it is to be kept.
     """
     log = [event for kept in working.kept for event in kept.events]
-    yield from _write_catalogue(log)
+    yield from _write_catalogue(log, working.bundles_before)
     yield from accounts.write_changed(event for event in log if isinstance(event, AccountEvent))
     if working.found.has_documents and not (yield from _write_allocations(working, log)):
         return None
@@ -95,9 +95,11 @@ def _place(working: Working, outcomes: list[Outcome | None], *, first: int) -> d
     return adjustments
 
 
-def _write_catalogue(log: Sequence[Event]) -> Script[None]:
-    yield from catalogue.write_items(
-        {e.item.sku: e.item for e in log if isinstance(e, ItemUpserted | ItemArchived)}.values()
+def _write_catalogue(log: Sequence[Event], bundles_before: frozenset[str]) -> Script[None]:
+    items = {e.item.sku: e.item for e in log if isinstance(e, ItemUpserted | ItemArchived)}
+    yield from catalogue.write_items(items.values())
+    yield from bundles.write_parts(
+        {sku: one.composition for sku, one in items.items() if one.composition is not None or sku in bundles_before}
     )
     yield from catalogue.write_channels(
         {e.channel.code: e.channel for e in log if isinstance(e, ChannelUpserted | ChannelArchived)}.values()

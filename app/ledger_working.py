@@ -12,7 +12,7 @@ from itertools import chain
 from app import ledger_documents as documents
 from app.ledger_documents import Found, Ids, sorted_codes
 from app.ledger_requests import AccountKey, Request
-from app.storage import accounts, catalogue, events, ledger, stock
+from app.storage import accounts, bundles, catalogue, events, ledger, stock
 from app.storage.statements import Call, Rows, Script, call_if_any, run, run_if_any, run_together
 from app.storage.times import from_microseconds
 from domain.adjustments import Adjustment
@@ -56,7 +56,10 @@ class Kept:
 
 @dataclass(slots=True, kw_only=True)
 class Working:
-    """The batch in memory: the loaded truth, the ids behind its codes, the keys, and what is kept so far."""
+    """The batch in memory: the loaded truth, the ids behind its codes, the keys, and what is kept so far.
+
+    `bundles_before` are the loaded items that were bundles when the batch began.
+    """
 
     at: datetime
     at_microseconds: int
@@ -65,6 +68,7 @@ class Working:
     item_ids: Ids
     location_ids: Ids
     found: Found
+    bundles_before: frozenset[str]
     known_keys: dict[AccountKey, KnownKey] = field(default_factory=dict)
     kept: list[Kept] = field(default_factory=list)
     kept_events: int = 0
@@ -171,6 +175,7 @@ def _load_catalogue(state: State, selectors: Sequence[Selectors]) -> Script[tupl
         state.channels_served[location] = state.channels_served.get(location, frozenset()) | {channel}
     item_ids, location_ids = {row[1]: row[0] for row in items}, {row[1]: row[0] for row in locations}
     found = documents.take_found(of_documents, state, item_ids=item_ids, location_ids=location_ids)
+    yield from documents.find_parts(selectors, state, found, item_ids=item_ids, location_ids=location_ids)
     return item_ids, location_ids, found
 
 
@@ -210,19 +215,21 @@ def _load_under_locks(
 ) -> Script[Working]:
     selectors = [request.selectors for request in requests]
     keys = sorted({request.key for request in requests if request.key is not None})
-    clock, known, of_items, of_locations, listed, api_keys, *of_documents = yield from run_together(
+    clock, known, of_items, of_locations, uses, listed, api_keys, *of_documents = yield from run_together(
         Call(events.clock_and_head, {}),
         call_if_any(ledger.keys_used, keys=keys),
         call_if_any(stock.level_counts_by_sku, skus=sorted_codes(one.level_counts_of_items for one in selectors)),
         call_if_any(
             stock.level_counts_by_location, codes=sorted_codes(one.level_counts_of_locations for one in selectors)
         ),
+        call_if_any(bundles.bundle_uses_by_sku, skus=sorted_codes(one.bundle_uses for one in selectors)),
         call_if_any(catalogue.listings_by_key, keys=sorted({key for one in selectors for key in one.listings})),
         call_if_any(accounts.api_keys_by_id, ids=sorted_codes(one.api_keys for one in selectors)),
         *documents.calls_to_load(selectors, found),
     )
     state.level_counts_by_item.update(_pairs(of_items))
     state.level_counts_by_location.update(_pairs(of_locations))
+    state.bundle_uses.update(_pairs(uses))
     state.listings.update(((row[0], row[1]), catalogue.listing_from(row)) for row in listed)
     state.api_keys.update((row[0], accounts.api_key_from(row)) for row in api_keys)
     documents.take_loaded(of_documents, state, found, selectors=selectors, locked=locked)
@@ -235,6 +242,7 @@ def _load_under_locks(
         item_ids=item_ids,
         location_ids=location_ids,
         found=found,
+        bundles_before=frozenset(sku for sku, item in state.items.items() if item.composition is not None),
         known_keys={(row[0], row[1]): KnownKey(*row[2:]) for row in known},
     )
 

@@ -204,7 +204,7 @@ def evolve(state: State, event: CatalogueEvent) -> State:
     """Return the state after the event; an archived record is as good as missing, but is kept to come back."""
     match event:
         case ItemUpserted(item=item) | ItemArchived(item=item):
-            state.items[item.sku] = item
+            state.put_item(item)
         case LocationUpserted(location=location, channels=channels):
             state.locations[location.code] = location
             state.channels_served[location.code] = channels
@@ -230,7 +230,7 @@ def decide_item_upsert(command: ItemUpsert, state: State, *, at: datetime) -> tu
 
 
 def decide_item_archive(command: ItemArchive, state: State, *, at: datetime) -> tuple[CatalogueEvent, ...] | Refused:
-    """Archive an item that is stocked nowhere."""
+    """Archive an item that is stocked nowhere; a bundle lets go of its components, and comes back without them."""
     item = active(state.items.get(command.sku))
     if item is None:
         return refuse(item_not_found(command.sku))
@@ -238,7 +238,7 @@ def decide_item_archive(command: ItemArchive, state: State, *, at: datetime) -> 
         return refuse(_still_stocked(f"{command.sku} is still stocked", ("sku",)))
     if refused := first_refused((in_use(command.sku, state),)):
         return refused
-    return (ItemArchived(item=replace(item, archived_at=at, updated_at=at)),)
+    return (ItemArchived(item=replace(item, composition=None, archived_at=at, updated_at=at)),)
 
 
 def in_use(sku: str, state: State) -> Iterator[Rejection]:

@@ -206,7 +206,18 @@ class Reads(Protocol):
         ...
 
     async def snapshots(self, keys: Sequence[tuple[str, str | None]], *, at_least: int = NEWEST) -> list[StockSnapshot]:
-        """Return what availability is computed from, for each (SKU, channel code), in one statement."""
+        """Return what availability is computed from, for each (SKU, channel code), in one statement.
+
+        Bundles among them cost one statement more, whose answers may be of a later position.
+        """
+        ...
+
+    async def bundles_of(self, skus: Sequence[str]) -> list[tuple[str, ...]]:
+        """Return the bundles that take each of the items from stock, in order of their SKUs."""
+        ...
+
+    async def has_bundles(self) -> bool:
+        """Return whether there is a bundle now."""
         ...
 
     async def items(self, skus: Sequence[str], *, at_least: int = NEWEST) -> list[Item | None]:

@@ -112,12 +112,20 @@ class State:
             allocations=dict(self.allocations),
             pools=self.pools,
             places_served=self.places_served,
-            bundle_uses=self.bundle_uses,
+            bundle_uses=dict(self.bundle_uses),
         )
 
     def pools_of_others(self, sku: str, channel: str) -> int:
         """Return how many units of an item are pre-allocated to other channels."""
         return sum(units for code, units in self.pools.get(sku, {}).items() if code != channel)
+
+    def put_item(self, item: Item) -> None:
+        """Keep `item`; what it is made of now counts as used by it, what it was made of before does not any more."""
+        for one, by in ((self.items.get(item.sku), -1), (item, 1)):
+            if one is not None and one.composition is not None:
+                for part in one.composition.components:
+                    self.bundle_uses[part.sku] = self.bundle_uses.get(part.sku, 0) + by
+        self.items[item.sku] = item
 
     def put_level(self, level: StockLevel) -> None:
         """Keep `level`; one that was not active begins, and counts for its item and location."""

@@ -14,6 +14,7 @@ from sqlalchemy import (
     case,
     func,
     literal_column,
+    not_,
     or_,
     select,
     true,
@@ -26,6 +27,7 @@ from app.storage.tables import (
     COUNTERS,
     adjustments,
     allocations,
+    bundle_parts,
     events,
     feed_head,
     holds,
@@ -217,23 +219,58 @@ def holds_unlike_documents(sql: Dialect) -> Select[*tuple[object, ...]]:
 
 
 def _holds_said(sql: Dialect) -> Iterator[Select[*tuple[object, ...]]]:
-    """Yield what documents say that they hold, as negative numbers."""
+    """Yield what documents say that they hold, as negative numbers; of bundles the parts that they had on their day."""
     for table, kind, holds_now in (
         (reservations, "RESERVATION", IS_ACTIVE),
         (allocations, "ALLOCATION", true()),
     ):
-        said = sql.objects_of(table.c.data, "lines", "holds", sku=Text, location=Text, quantity=Integer)
-        yield (
-            select(
-                table.c.id.label("document_id"),
-                literal_column(f"'{kind}'", Text).label("kind"),
-                said.fields["sku"].label("sku"),
-                said.fields["location"].label("location"),
-                (-said.fields["quantity"]).label("quantity"),
+        said = sql.objects_of(table.c.data, "lines", "holds", sku=Text, location=Text, quantity=Integer, parts=Text)
+        held = said.fields
+        part = sql.objects_of(held["parts"], sku=Text, quantity=Integer)
+        has_parts = func.coalesce(held["parts"], "[]") != "[]"
+        for sources, sku, quantity, condition in (
+            (said.sources, held["sku"], held["quantity"], not_(has_parts)),
+            ((*said.sources, *part.sources), part.fields["sku"], held["quantity"] * part.fields["quantity"], has_parts),
+        ):
+            yield (
+                select(
+                    table.c.id.label("document_id"),
+                    literal_column(f"'{kind}'", Text).label("kind"),
+                    sku.label("sku"),
+                    held["location"].label("location"),
+                    (-quantity).label("quantity"),
+                )
+                .select_from(table, *sources)
+                .where(holds_now, condition)
             )
-            .select_from(table, *said.sources)
-            .where(holds_now)
+
+
+@statement
+def parts_unlike_compositions(sql: Dialect) -> Select[*tuple[object, ...]]:
+    """Bundles and parts of which `bundle_parts` says something else than the bundle itself."""
+    part = items.alias("part")
+    nothing = literal_column("0", Integer)
+    found = select(
+        items.c.sku.label("bundle"),
+        part.c.sku.label("part"),
+        bundle_parts.c.quantity,
+        case((bundle_parts.c.is_direct, 1), else_=0).label("direct"),
+    ).select_from(
+        bundle_parts.join(items, items.c.id == bundle_parts.c.bundle_item_id).join(
+            part, part.c.id == bundle_parts.c.part_item_id
         )
+    )
+    leaves = sql.objects_of(items.c.composition, "leaves", sku=Text, quantity=Integer)
+    named = sql.objects_of(items.c.composition, "components", sku=Text)
+    taken = select(items.c.sku, leaves.fields["sku"].label("part"), -leaves.fields["quantity"], nothing).select_from(
+        items, *leaves.sources
+    )
+    direct = select(items.c.sku, named.fields["sku"].label("part"), nothing, literal_column("-1", Integer)).select_from(
+        items, *named.sources
+    )
+    both = union_all(found, taken, direct).subquery("both")
+    key = (both.c.bundle, both.c.part)
+    return select(*key).group_by(*key).having(or_(func.sum(both.c.quantity) != 0, func.sum(both.c.direct) != 0))
 
 
 @statement
@@ -259,6 +296,7 @@ CHECKS: tuple[tuple[str, Statement], ...] = (
     ("every key stands for a document that exists", keys_without_document),
     ("RESERVED and ALLOCATED are the sum of what is held", promises_unlike_holds),
     ("what is held is what active reservations and open orders say", holds_unlike_documents),
+    ("what bundles are found by is what they are made of", parts_unlike_compositions),
     ("positions are dense up to the head", positions_off),
 )
 

@@ -6,6 +6,7 @@ import orjson
 from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, Select, Text, and_, delete, insert, select, true
 from sqlalchemy.sql.base import Executable
 
+from app.storage.record_codec import decode_record, encode_record
 from app.storage.statements import Dialect, Row, Script, run, run_if_any, statement
 from app.storage.tables import channels, items, listings, location_channels, locations
 from app.storage.times import (
@@ -14,6 +15,7 @@ from app.storage.times import (
     to_microseconds,
     to_microseconds_or_none,
 )
+from domain.compositions import Composition
 from domain.promises import SourcingStrategy
 from domain.records import Attribute, Channel, Identifier, Item, Listing, Location, LocationKind
 
@@ -115,6 +117,7 @@ def put_items(sql: Dialect) -> Executable:
         created_at=BigInteger,
         updated_at=BigInteger,
         archived_at=BigInteger,
+        composition=Text,
     )
     return sql.insert_or_update(items, [c.name for c in items.c if c.name != "id"], rows, key=["sku"])
 
@@ -264,7 +267,7 @@ def write_listings(changed: Iterable[Listing]) -> Script[None]:
 
 def item_from(row: Row) -> Item:
     """Return the item that a row of ITEM_COLUMNS holds."""
-    _, sku, name, product_code, attributes, identifiers, is_backorderable, created, updated, archived = row
+    _, sku, name, product_code, attributes, identifiers, is_backorderable, created, updated, archived, made_of = row
     return Item(
         sku=sku,
         name=name,
@@ -272,6 +275,7 @@ def item_from(row: Row) -> Item:
         attributes=tuple(Attribute(name=key, value=value) for key, value in _pairs(attributes)),
         identifiers=tuple(Identifier(scheme=key, value=value) for key, value in _pairs(identifiers)),
         is_backorderable=bool(is_backorderable),
+        composition=None if made_of is None else decode_record(Composition, made_of),
         created_at=from_microseconds(created),
         updated_at=from_microseconds(updated),
         archived_at=from_microseconds_or_none(archived),
@@ -340,4 +344,5 @@ def _item_row(item: Item) -> Row:
         to_microseconds(item.created_at),
         to_microseconds(item.updated_at),
         to_microseconds_or_none(item.archived_at),
+        None if item.composition is None else encode_record(item.composition),
     )

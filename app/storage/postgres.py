@@ -135,9 +135,9 @@ class PostgresDialect:
 
     def objects_of(self, document: ColumnElement[Any], *arrays: str, **fields: type[TypeEngine[Any]]) -> Objects:
         """Return the objects that a column's JSON holds in an array of that name, or in arrays within arrays."""
-        path = "".join(f".{name}[*]" for name in arrays)
+        path = "".join(f".{name}[*]" for name in arrays) or "[*]"
         each = func.jsonb_path_query(cast(document, JSONB), cast(literal_column(f"'${path}'", Text), JSONPATH))
-        source = each.table_valued(column("found", JSONB())).render_derived(name=f"{arrays[-1]}_of_json")
+        source = each.table_valued(column("found", JSONB())).render_derived(name=f"{''.join(arrays[-1:])}_of_json")
         found = source.c.found
         cells = {name: cast(found[literal_column(f"'{name}'", Text)].astext, kind()) for name, kind in fields.items()}
         return Objects(sources=[source], fields=cells)

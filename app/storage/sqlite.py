@@ -85,8 +85,9 @@ class SqliteDialect:
     def objects_of(self, document: ColumnElement[Any], *arrays: str, **fields: type[TypeEngine[Any]]) -> Objects:
         """Return the objects that a column's JSON holds in an array of that name, or in arrays within arrays."""
         sources: list[FromClause] = []
-        for name in arrays:
-            array = func.json_each(document, literal_column(f"'$.{name}'", Text))
+        for name in arrays or ("",):
+            path = f"'$.{name}'" if name else "'$'"
+            array = func.json_each(document, literal_column(path, Text))
             sources.append(array.table_valued("value", name=f"{name}_of_json"))
             document = sources[-1].c.value
         cells = {

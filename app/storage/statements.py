@@ -52,7 +52,10 @@ class Dialect(Protocol):
         ...
 
     def objects_of(self, document: ColumnElement[Any], *arrays: str, **fields: type[TypeEngine[Any]]) -> "Objects":
-        """Return the objects that a column's JSON holds in an array of that name, or in arrays within arrays."""
+        """Return the objects that a column's JSON holds in an array of that name, or in arrays within arrays.
+
+        Without a name, those that the JSON itself is an array of.
+        """
         ...
 
     def insert_or_update(

@@ -67,8 +67,23 @@ items = Table(
     Column("identifiers", Text, nullable=False),
     Column("is_backorderable", Boolean, nullable=False),
     *_times(),
+    Column("composition", Text),
     UniqueConstraint("sku"),
     Index(None, "product_code"),
+)
+
+# What a bundle is made of, so that it can be found by its parts: a row for each item that it takes from stock in the
+# end (`quantity` is not 0), and for each component that it names.
+bundle_parts = Table(
+    "bundle_parts",
+    metadata,
+    Column("bundle_item_id", BigInteger, ForeignKey("items.id"), primary_key=True),
+    Column("part_item_id", BigInteger, ForeignKey("items.id"), primary_key=True),
+    Column("quantity", Integer, nullable=False),
+    Column("is_direct", Boolean, nullable=False),
+    CheckConstraint("quantity >= 0", name="quantity"),
+    Index(None, "part_item_id"),
+    sqlite_with_rowid=False,
 )
 
 locations = Table(

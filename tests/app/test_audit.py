@@ -21,6 +21,7 @@ KEPT = "every key stands for an adjustment that exists"
 DOCUMENTS = "every key stands for a document that exists"
 PROMISES = "RESERVED and ALLOCATED are the sum of what is held"
 HOLDS = "what is held is what active reservations and open orders say"
+PARTS = "what bundles are found by is what they are made of"
 POSITIONS = "positions are dense up to the head"
 
 
@@ -47,6 +48,7 @@ async def test_nothing_differs_in_a_shop_that_only_the_gateway_changed(shop: Sho
         DOCUMENTS,
         PROMISES,
         HOLDS,
+        PARTS,
         POSITIONS,
     ]
     assert report.difference_count == 0
