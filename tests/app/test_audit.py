@@ -65,6 +65,7 @@ async def test_nothing_differs_in_a_shop_that_only_the_gateway_changed(shop: Sho
         ("DELETE FROM adjustments WHERE idempotency_key = 'opening-2'", [CAUSES, KEPT]),
         ("DELETE FROM idempotency_keys WHERE key = 'opening-2'", [KEYS]),
         ("DELETE FROM events WHERE position = 3", [POSITIONS]),
+        ("INSERT INTO bundle_parts VALUES (1, 2, 1, TRUE)", [PARTS]),
         ("UPDATE feed_head SET position = 8", [POSITIONS]),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Final
 import asyncpg
 import pytest
 
-from app.storage import accounts, catalogue, events, ledger, postings, promises, stock
+from app.storage import accounts, bundles, catalogue, events, ledger, postings, promises, stock
 from app.storage.postgres import PostgresDialect
 from app.storage.postgres_database import PostgresOptions
 from app.storage.statements import Statement
@@ -45,6 +45,7 @@ WRITERS: Final[tuple[tuple[Statement, ...], ...]] = (
         ledger.keys_used,
         stock.level_counts_by_sku,
         stock.level_counts_by_location,
+        bundles.bundle_uses_by_sku,
         catalogue.listings_by_key,
         accounts.api_keys_by_id,
     ),
@@ -61,6 +62,8 @@ WRITERS: Final[tuple[tuple[Statement, ...], ...]] = (
     (stock.close_conflicts,),
     (stock.open_conflicts,),
     (catalogue.put_items,),
+    (bundles.forget_parts,),
+    (bundles.put_parts,),
     (catalogue.put_listings,),
     (catalogue.forget_channels_served,),
     (catalogue.put_channels_served,),
