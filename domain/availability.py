@@ -35,6 +35,7 @@ class Exposure:
 
 
 PLAIN_EXPOSURE = Exposure()
+NO_POOLS: Mapping[str, int] = {}
 
 
 def total_available(available_per_location: Iterable[int]) -> int:
@@ -52,6 +53,26 @@ def channel_availability(available_per_location: Iterable[int], exposure: Exposu
     if sellable <= 0 or sellable < exposure.minimum:
         return 0
     return sellable if exposure.maximum is None else min(sellable, exposure.maximum)
+
+
+def shown_availability(
+    levels: Iterable[StockLevel],
+    exposure: Exposure = PLAIN_EXPOSURE,
+    *,
+    parts: Sequence[Component] = (),
+    pools_of_parts: Mapping[str, int] = NO_POOLS,
+) -> int:
+    """Return what a channel may show of an item or a bundle, from the levels at the locations that serve it.
+
+    Of a bundle, given its parts and their levels: what can be made at each location, and no more than other channels'
+    pools of the parts leave; then what the channel does to the bundle itself.
+    """
+    counted = list(levels)
+    places = available_by_location(counted, parts).values() if parts else (level.available for level in counted)
+    backed = total_available(places)
+    if pools_of_parts:
+        backed = min(backed, bundles_beside_pools(counted, parts, pools_of_parts))
+    return channel_availability((backed,), exposure)
 
 
 def node_availability(available: int, *, channel_quantity: int) -> int:

@@ -3,11 +3,18 @@
 The arithmetic is that of `domain.availability`; a property test holds the one to the other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from domain.availability import Exposure, channel_availability
+from domain.availability import (
+    NO_POOLS,
+    Exposure,
+    available_by_location,
+    bundles_beside_pools,
+    shown_availability,
+)
+from domain.compositions import Component
 from domain.levels import StockLevel
 
 
@@ -54,22 +61,35 @@ PARTS_OF_A_LEVEL = (
 CLAMPS = frozenset({TermName.BELOW_MINIMUM_EXPOSURE, TermName.ABOVE_MAXIMUM_EXPOSURE})
 
 
-def explain(levels: Iterable[StockLevel], exposure: Exposure) -> Term:
-    """Return the arithmetic of what a channel may show, from the levels at the locations that serve it."""
+def explain(
+    levels: Iterable[StockLevel],
+    exposure: Exposure,
+    *,
+    parts: Sequence[Component] = (),
+    pools_of_parts: Mapping[str, int] = NO_POOLS,
+) -> Term:
+    """Return the arithmetic of what a channel may show, from the levels at the locations that serve it.
+
+    Of a bundle, given its parts and their levels, a location's term is what can be made there, and has no parts: a
+    least is no sum. What other channels' pools of the parts take away counts with their pools of the bundle.
+    """
     counted = list(levels)
-    places = tuple(_location(level) for level in counted)
+    places = tuple(_bundles_at_locations(counted, parts) if parts else map(_location, counted))
     backed = sum(place.quantity for place in places)
-    sellable = backed - exposure.pools_of_others - exposure.buffer
-    shown = channel_availability((level.available for level in counted), exposure)
+    pooled = exposure.pools_of_others
+    if pools_of_parts:
+        pooled += max(0, backed - bundles_beside_pools(counted, parts, pools_of_parts))
+    sellable = backed - pooled - exposure.buffer
+    shown = shown_availability(counted, exposure, parts=parts, pools_of_parts=pools_of_parts)
     clamps = (
-        _term(TermName.POOLS_OF_OTHER_CHANNELS, -exposure.pools_of_others),
+        _term(TermName.POOLS_OF_OTHER_CHANNELS, -pooled),
         _term(TermName.BUFFER, -exposure.buffer),
         _term(TermName.NEVER_BELOW_ZERO, max(0, -sellable)),
         _term(TermName.BELOW_MINIMUM_EXPOSURE, -sellable if 0 < sellable < exposure.minimum else 0),
         _term(TermName.ABOVE_MAXIMUM_EXPOSURE, _beyond(sellable, exposure)),
     )
-    parts = (*places, *(one for one in clamps if one.quantity))
-    return _marked(Term(name=TermName.CHANNEL_AVAILABILITY, quantity=shown, parts=parts))
+    terms = (*places, *(one for one in clamps if one.quantity))
+    return _marked(Term(name=TermName.CHANNEL_AVAILABILITY, quantity=shown, parts=terms))
 
 
 def _beyond(sellable: int, exposure: Exposure) -> int:
@@ -77,6 +97,11 @@ def _beyond(sellable: int, exposure: Exposure) -> int:
     if exposure.maximum is None or sellable <= 0 or sellable < exposure.minimum:
         return 0
     return min(0, exposure.maximum - sellable)
+
+
+def _bundles_at_locations(levels: Iterable[StockLevel], parts: Sequence[Component]) -> Iterable[Term]:
+    made = available_by_location(levels, parts)
+    return (_term(TermName.LOCATION, quantity, location) for location, quantity in sorted(made.items()))
 
 
 def _location(level: StockLevel) -> Term:

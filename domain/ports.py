@@ -146,6 +146,11 @@ class StockSnapshot:
     parts: tuple[Component, ...] = ()
     pools_of_parts: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def own_levels(self) -> tuple[LevelAtLocation, ...]:
+        """The levels of the item itself, of which a bundle has none."""
+        return () if self.parts else self.levels
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:

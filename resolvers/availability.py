@@ -5,9 +5,17 @@ from typing import Annotated
 
 import strawberry
 
-from domain.availability import availability_status, channel_availability, node_availability
+from domain.availability import (
+    availability_status,
+    available_by_location,
+    limiting_part,
+    node_availability,
+    shown_availability,
+    total_available,
+)
 from domain.permissions import Permission
 from domain.ports import LevelAtLocation, StockSnapshot
+from domain.records import Location as DomainLocation
 from resolvers import node_ids
 from resolvers.context import Info
 from resolvers.enums import AvailabilityStatus
@@ -32,6 +40,16 @@ class NodeAvailability:
     status: AvailabilityStatus = strawberry.field(description="What a storefront may say of this location.")
 
 
+@strawberry.type(description="The component of a bundle of which there is too little for more bundles.")
+class LimitingComponent:
+    """What keeps a bundle's number where it is."""
+
+    sku: str = strawberry.field(description="The component's SKU.")
+    available_quantity: int = strawberry.field(
+        description="How many units of it are available at the locations that were counted, in base units."
+    )
+
+
 @strawberry.type(description="What may be sold of an item, on a channel or overall, as of one position.")
 class Availability:
     """Availability of one SKU."""
@@ -43,7 +61,8 @@ class Availability:
     available_quantity: int = strawberry.field(
         description="What may be sold, in base units: the sum of what is available at each location (one in the red "
         "counts as 0), less what is pre-allocated to other channels and the channel's own buffer, within the "
-        "channel's least and most to show."
+        "channel's least and most to show. Of a bundle: what its components make at each location, summed, and no "
+        "more than other channels' shares of the components leave; then the same rules."
     )
     status: AvailabilityStatus = strawberry.field(description="What a storefront may tell its shopper.")
     as_of: datetime = strawberry.field(
@@ -63,10 +82,35 @@ class Availability:
     )
     def nodes(self) -> list[NodeAvailability]:
         """Present what each location may promise."""
+        places = {one.location.code: one.location for one in self.counted}
+        available = available_by_location((one.level for one in self.counted), self.snapshot.parts)
         is_backorderable = self.snapshot.is_backorderable
-        return [_node(one, self.available_quantity, is_backorderable=is_backorderable) for one in self.counted]
+        return [
+            _node(
+                places[code],
+                node_availability(available[code], channel_quantity=self.available_quantity),
+                is_backorderable=is_backorderable,
+            )
+            for code in places
+        ]
 
-    @strawberry.field(description="The stock levels that were counted; empty for callers who may not see details.")
+    @strawberry.field(
+        description="Of a bundle, the component of which the fewest bundles can be made at the locations that were "
+        "counted; null for other items, and for callers who may not see details."
+    )
+    def limiting_component(self) -> LimitingComponent | None:
+        """Name the part that is short, and how much of it there is."""
+        levels = [one.level for one in self.counted]
+        part = limiting_part(levels, self.snapshot.parts) if self.shows_levels else None
+        if part is None:
+            return None
+        available = total_available(level.available for level in levels if level.sku == part.sku)
+        return LimitingComponent(sku=part.sku, available_quantity=available)
+
+    @strawberry.field(
+        description="The stock levels that were counted, of a bundle those of its components; empty for callers who "
+        "may not see details."
+    )
     def levels(self) -> list[StockLevel]:
         """Present the levels."""
         return [present_level(one.level, one.location) for one in self.counted] if self.shows_levels else []
@@ -95,7 +139,12 @@ def counted_levels(snapshot: StockSnapshot, locations: frozenset[str] | None) ->
 
 def available_quantity(snapshot: StockSnapshot, counted: list[LevelAtLocation]) -> int:
     """Return what may be sold of the item, from the levels that count."""
-    return channel_availability((one.level.available for one in counted), snapshot.exposure)
+    return shown_availability(
+        (one.level for one in counted),
+        snapshot.exposure,
+        parts=snapshot.parts,
+        pools_of_parts=snapshot.pools_of_parts,
+    )
 
 
 def present_availability(
@@ -169,10 +218,9 @@ def location_codes(location_ids: list[strawberry.ID] | None) -> frozenset[str] |
     return frozenset(node_ids.code_from(one, type_name=node_ids.LOCATION) for one in location_ids)
 
 
-def _node(one: LevelAtLocation, channel_quantity: int, *, is_backorderable: bool) -> NodeAvailability:
-    quantity = node_availability(one.level.available, channel_quantity=channel_quantity)
+def _node(location: DomainLocation, quantity: int, *, is_backorderable: bool) -> NodeAvailability:
     return NodeAvailability(
-        location=present_location(one.location),
+        location=present_location(location),
         available_quantity=quantity,
         status=availability_status(quantity, is_backorderable=is_backorderable),
     )

@@ -2,6 +2,9 @@
 
 The rule: a change's position is safe to resume from. Of several items that changed at once, all but the last carry the
 position *before* them, so a subscriber that is cut off between two of them is told of the second again.
+
+A bundle changes with its components. Whether there are bundles is asked before the log is followed, which tells it from
+then on: where there are none, nothing else is asked.
 """
 
 from collections import OrderedDict
@@ -56,6 +59,7 @@ class AvailabilityStream:
         self._skus = skus
         self._locations = locations
         self._told: OrderedDict[str, Told] = OrderedDict()
+        self._has_bundles = False
 
     async def follow(self, after: int | None) -> AsyncIterator[AvailableNow]:
         """Yield the latest value of each item that changed after the position, then of each that changes."""
@@ -64,9 +68,11 @@ class AvailabilityStream:
         # A stretch does not say where its items changed; who sees some locations only is told of the events themselves.
         if after is not None and self._locations is None:
             async for stretch in self._services.feed.changes_after(after):
+                await self._look_for_bundles()
                 async for now in self._tell(self._subjects(stretch), safe=position, end=stretch.end):
                     yield now
                 position = stretch.end
+        await self._look_for_bundles()
         async for run in self._services.feed.follow(position):
             end = run[-1].position
             async for now in self._tell(self._changed_by(run), safe=position, end=end):
@@ -105,6 +111,7 @@ class AvailabilityStream:
                 case LevelActivated(level=level) | LevelDeactivated(level=level) if self._sees(level.location):
                     yield level.sku
                 case ItemUpserted(item=item) | ItemArchived(item=item):
+                    self._has_bundles |= item.composition is not None
                     yield item.sku
                 case ListingUpserted(listing=listing):
                     yield listing.sku
@@ -137,7 +144,7 @@ class AvailabilityStream:
     async def _tell(self, skus: AsyncIterator[str], *, safe: int, end: int) -> AsyncIterator[AvailableNow]:
         """Yield what changed of these items; the last one carries `end`, the others `safe`."""
         held: AvailableNow | None = None
-        async for page in _pages(skus, among=self._skus):
+        async for page in _pages(self._with_bundles(skus), among=self._skus):
             for snapshot in await self._snapshots(page):
                 now = self._if_news(snapshot, position=safe)
                 if now is not None:
@@ -146,6 +153,19 @@ class AvailabilityStream:
                     held = now
         if held is not None:
             yield replace(held, position=end)
+
+    async def _look_for_bundles(self) -> None:
+        self._has_bundles = await self._services.loaders.has_bundles.load(None)
+
+    async def _with_bundles(self, skus: AsyncIterator[str]) -> AsyncIterator[str]:
+        """Yield items, and the bundles that take them from stock; a page of items is one question."""
+        async for page in _pages(skus, among=None):
+            for sku in page:
+                yield sku
+            if self._has_bundles:
+                for bundles in await self._services.loaders.bundles_of.load_many(page):
+                    for sku in bundles:
+                        yield sku
 
     async def _snapshots(self, skus: Sequence[str]) -> list[StockSnapshot]:
         return await self._services.loaders.snapshots.load_many([(sku, self._channel) for sku in skus])

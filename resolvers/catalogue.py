@@ -1,12 +1,14 @@
 """Items as GraphQL types, and the questions about them."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
 import strawberry
 
 from domain import records
-from domain.availability import total_available
+from domain.availability import available_by_location, total_available
+from domain.compositions import Component
 from domain.filters import ItemFilter
 from domain.permissions import Permission
 from domain.ports import LevelAtLocation, StockSnapshot
@@ -38,7 +40,20 @@ class ItemIdentifier:
     value: str = strawberry.field(description="The code itself.")
 
 
-@strawberry.type(description="What is stocked, at variant level: one SKU.")
+@strawberry.type(description="So many units of an item in one unit of a bundle.")
+class BundleComponent:
+    """A component."""
+
+    sku: str = strawberry.field(description="The component's SKU.")
+    quantity: int = strawberry.field(description="How many units of it one bundle takes, in base units.")
+
+    @strawberry.field(description="The component as it is now; null when it is no longer in use.")
+    async def item(self, info: Info) -> "InventoryItem | None":
+        """Load the item."""
+        return await load_item(info, self.sku)
+
+
+@strawberry.type(description="What is stocked, at variant level: one SKU. A bundle is made of others.")
 class InventoryItem(Node):
     """An item."""
 
@@ -48,26 +63,34 @@ class InventoryItem(Node):
     attributes: list[ItemAttribute] = strawberry.field(description="What tells it from its sibling variants.")
     identifiers: list[ItemIdentifier] = strawberry.field(description="Codes that others use for it.")
     is_backorderable: bool = strawberry.field(description="Whether it may be sold while nothing is left.")
+    is_bundle: bool = strawberry.field(
+        description="Whether it is made of other items; then it has no stock of its own."
+    )
+    components: list[BundleComponent] = strawberry.field(
+        description="What one unit of a bundle is made of, as bundleUpsert said it; empty for other items."
+    )
     created_at: datetime = strawberry.field(description="When the item was created.")
     updated_at: datetime = strawberry.field(description="When the item's own data last changed (not its stock).")
     archived_at: datetime | None = strawberry.field(description="When it left the catalogue; null while it is in use.")
 
     @strawberry.field(
         description="What may be sold over all locations, in base units: the sum of what is available at each, where "
-        "a location in the red counts as 0. No channel's rules apply. Only locations that you may see are counted."
+        "a location in the red counts as 0. No channel's rules apply. Only locations that you may see are counted. "
+        "Of a bundle: what its components make at each location."
     )
     async def total_available_quantity(self, info: Info) -> int:
         """Sum up what is available."""
         snapshot = await self._snapshot(info)
-        return total_available(one.level.available for one in self._visible(info, snapshot))
+        levels = (one.level for one in self._visible(info, snapshot.levels))
+        return total_available(available_by_location(levels, snapshot.parts).values())
 
     async def _snapshot(self, info: Info) -> StockSnapshot:
         loader = info.context.services.loaders.snapshots
         return await loader.load((self.sku, None), at_least=required_position(info))
 
-    def _visible(self, info: Info, snapshot: StockSnapshot) -> list[LevelAtLocation]:
+    def _visible(self, info: Info, levels: Iterable[LevelAtLocation]) -> list[LevelAtLocation]:
         seen = scope_of(info)
-        return [one for one in snapshot.levels if seen.sees_location(one.location.code)]
+        return [one for one in levels if seen.sees_location(one.location.code)]
 
     @strawberry.field(
         description="The place in the order of all events at which the item's levels and total are true; subscribe "
@@ -79,14 +102,14 @@ class InventoryItem(Node):
 
     @strawberry.field(
         description="The item's stock levels, one a location that stocks it, in order of their codes; empty for "
-        "callers who may not see details."
+        "bundles, and for callers who may not see details."
     )
     async def levels(self, info: Info) -> list[StockLevel]:
         """Load the item's levels."""
         snapshot = await self._snapshot(info)
         if not is_allowed(info, Permission.READ_STOCK):
             return []
-        return [present_level(one.level, one.location) for one in self._visible(info, snapshot)]
+        return [present_level(one.level, one.location) for one in self._visible(info, snapshot.own_levels)]
 
     @strawberry.field(description="What each channel that lists the item was told of its number.")
     async def sync_status(self, info: Info) -> list[ChannelSyncStatus]:
@@ -113,6 +136,11 @@ class InventoryItemFilter:
     )
 
 
+def present_components(components: Iterable[Component]) -> list[BundleComponent]:
+    """Return what a bundle is made of, as clients see it."""
+    return [BundleComponent(sku=one.sku, quantity=one.quantity) for one in components]
+
+
 def present_item(item: records.Item) -> InventoryItem:
     """Return the item as clients see it."""
     return InventoryItem(
@@ -123,6 +151,8 @@ def present_item(item: records.Item) -> InventoryItem:
         attributes=[ItemAttribute(name=one.name, value=one.value) for one in item.attributes],
         identifiers=[ItemIdentifier(scheme=one.scheme, value=one.value) for one in item.identifiers],
         is_backorderable=item.is_backorderable,
+        is_bundle=item.composition is not None,
+        components=[] if item.composition is None else present_components(item.composition.components),
         created_at=item.created_at,
         updated_at=item.updated_at,
         archived_at=item.archived_at,

@@ -97,7 +97,7 @@ class CatalogueMutations:
         input: Annotated[ItemUpsertInput, strawberry.argument(description="The item.")],
     ) -> ItemPayload | None:
         """Upsert one item."""
-        return await _item_payload(info, input.sku, await _execute(info, item_upsert_command(input)), ("input",))
+        return await item_payload(info, input.sku, await execute_one(info, item_upsert_command(input)), ("input",))
 
     @strawberry.mutation(description="Create or change up to 250 items.")
     async def item_upsert_bulk(
@@ -113,7 +113,7 @@ class CatalogueMutations:
         outcomes = await execute_bulk(info, [item_upsert_command(one) for one in inputs], error_policy)
         results = await asyncio.gather(
             *(
-                _item_payload(info, one.sku, outcome, ("inputs", str(index)))
+                item_payload(info, one.sku, outcome, ("inputs", str(index)))
                 for index, (one, outcome) in enumerate(zip(inputs, outcomes, strict=True))
             )
         )
@@ -126,8 +126,8 @@ class CatalogueMutations:
         input: Annotated[ItemArchiveInput, strawberry.argument(description="The item.")],
     ) -> ItemPayload | None:
         """Archive one item."""
-        outcome = await _execute(info, ItemArchive(sku=input.sku))
-        return await _item_payload(info, input.sku, outcome, ("input",))
+        outcome = await execute_one(info, ItemArchive(sku=input.sku))
+        return await item_payload(info, input.sku, outcome, ("input",))
 
     @strawberry.mutation(description="Create a location or change it; an archived location comes back.")
     async def location_upsert(
@@ -136,7 +136,7 @@ class CatalogueMutations:
         input: Annotated[LocationUpsertInput, strawberry.argument(description="The location.")],
     ) -> LocationPayload | None:
         """Upsert one location."""
-        outcome = await _execute(info, location_upsert_command(input))
+        outcome = await execute_one(info, location_upsert_command(input))
         return await _location_payload(info, input.code, outcome)
 
     @strawberry.mutation(description="Take a location that stocks nothing out of use.")
@@ -147,7 +147,7 @@ class CatalogueMutations:
     ) -> LocationPayload | None:
         """Archive one location."""
         code = node_ids.code_from(input.location_id, type_name=node_ids.LOCATION)
-        return await _location_payload(info, code, await _execute(info, LocationArchive(code=code)))
+        return await _location_payload(info, code, await execute_one(info, LocationArchive(code=code)))
 
     @strawberry.mutation(description="Create a channel or change it; an archived channel comes back.")
     async def channel_upsert(
@@ -156,7 +156,7 @@ class CatalogueMutations:
         input: Annotated[ChannelUpsertInput, strawberry.argument(description="The channel.")],
     ) -> ChannelPayload | None:
         """Upsert one channel."""
-        outcome = await _execute(info, channel_upsert_command(input))
+        outcome = await execute_one(info, channel_upsert_command(input))
         return await _channel_payload(info, input.code, outcome)
 
     @strawberry.mutation(description="Take a channel out of use; its listings no longer count.")
@@ -167,7 +167,7 @@ class CatalogueMutations:
     ) -> ChannelPayload | None:
         """Archive one channel."""
         code = node_ids.code_from(input.channel_id, type_name=node_ids.CHANNEL)
-        return await _channel_payload(info, code, await _execute(info, ChannelArchive(code=code)))
+        return await _channel_payload(info, code, await execute_one(info, ChannelArchive(code=code)))
 
     @strawberry.mutation(description="List up to 250 items on channels, or change the channels' own keys for them.")
     async def listing_upsert_bulk(
@@ -212,11 +212,13 @@ async def execute_bulk(info: Info, commands: Sequence[CommandType], policy: Erro
     return await ledger.execute_each(commands, by=by)
 
 
-async def _execute(info: Info, command: Command) -> Outcome:
+async def execute_one(info: Info, command: Command) -> Outcome:
+    """Run a command of its own."""
     return await info.context.services.ledger.execute(command, by=info.context.principal)
 
 
-async def _item_payload(info: Info, sku: str, outcome: Outcome, prefix: FieldPath) -> ItemPayload:
+async def item_payload(info: Info, sku: str, outcome: Outcome, prefix: FieldPath = ("input",)) -> ItemPayload:
+    """Return what became of a change of an item, which is loaded as it is now."""
     if isinstance(outcome, Refused):
         errors = user_errors(outcome, prefix=prefix)
         return ItemPayload(known_position=outcome.position, inventory_item=None, user_errors=errors)

@@ -31,7 +31,8 @@ class AvailabilityTerm:
     )
     parts: list["AvailabilityTerm"] = strawberry.field(
         description="The terms that it is the sum of: of the uppermost one the locations and what the channel takes "
-        "off, of a location its counters; empty for a number of its own."
+        "off, of a location its counters; empty for a number of its own, and for a location of a bundle: a least is "
+        "no sum."
     )
 
 
@@ -75,7 +76,12 @@ class ExplanationQueries:
         if not (snapshot.is_known and snapshot.channel_is_known):
             return None
         counted = counted_levels(snapshot, visible_locations(info, None))
-        term = explain((one.level for one in counted), snapshot.exposure)
+        term = explain(
+            (one.level for one in counted),
+            snapshot.exposure,
+            parts=snapshot.parts,
+            pools_of_parts=snapshot.pools_of_parts,
+        )
         return AvailabilityExplanation(
             sku=snapshot.sku,
             channel_id=None if channel is None else strawberry.ID(channel),

@@ -142,6 +142,8 @@ class Loaders:
         self.shipments: DataLoader[str, Shipment | None] = loader_of(reads.shipments)
         self.shipments_of_orders: DataLoader[OrderKey, tuple[Shipment, ...]] = loader_of(reads.shipments_of)
         self.api_keys_of: DataLoader[str, tuple[ApiKey, ...]] = loader_of(reads.api_keys_of)
+        self.bundles_of: DataLoader[str, tuple[str, ...]] = loader_of(reads.bundles_of)
+        self.has_bundles: DataLoader[None, bool] = loader_of(one_for_all(reads.has_bundles))
         self.newest_position: DataLoader[None, int] = loader_of(one_for_all(reads.position))
 
 

@@ -59,6 +59,8 @@ MUTATIONS: Mapping[str, Permission | None] = {
     "itemUpsert": Permission.CHANGE_CATALOGUE,
     "itemUpsertBulk": Permission.CHANGE_CATALOGUE,
     "itemArchive": Permission.CHANGE_CATALOGUE,
+    "bundleUpsert": Permission.CHANGE_CATALOGUE,
+    "bundleDissolve": Permission.CHANGE_CATALOGUE,
     "locationUpsert": Permission.CHANGE_CATALOGUE,
     "locationArchive": Permission.CHANGE_CATALOGUE,
     "channelUpsert": Permission.CHANGE_CATALOGUE,
@@ -114,10 +116,13 @@ EMPTIED: Mapping[str, Permission] = {
 """Lists that are answered empty without the permission, so that one document serves callers of every role."""
 
 NULLED: Mapping[str, Permission] = {
+    "Availability.limitingComponent": Permission.READ_STOCK,
     "Reservation.allocation": Permission.READ_PROMISES,
     "ReservationCommitPayload.allocation": Permission.READ_PROMISES,
 }
-"""Answered with null without the permission, for the same reason: an order may hold more than the caller's own."""
+"""Answered with null without the permission, for the same reason: an order may hold more than the caller's own, and
+what there is of a component is more than what a channel shows.
+"""
 
 NODES: Mapping[str, Permission] = {
     node_ids.ITEM: Permission.READ_CATALOGUE,
@@ -150,13 +155,14 @@ SHOWN_WITH_THEIR_PARENT: Mapping[str, str] = {
     "AvailabilityChange": "position sku channelId availableQuantity previousQuantity status",
     "AvailabilityExplanation": "sku channelId availableQuantity status position term",
     "AvailabilityTerm": "name quantity locationId isLimiting parts",
+    "BundleComponent": "sku quantity item",
     "Channel": "id code name sourcing reservationTtlSeconds reservationTtlSecondsMax createdAt updatedAt",
     "ChannelConnection": "edges nodes pageInfo",
     "ChannelEdge": "node cursor",
     "ChannelPayload": "position channel userErrors",
     "ChannelSyncStatus": "channelId sku state desiredQuantity confirmedQuantity confirmedAt idempotencyKey lagSeconds "
     "attempts lastError nextAttemptAt",
-    "Hold": "sku locationCode quantity reason location",
+    "Hold": "sku locationCode quantity reason parts location",
     "ConflictChange": "position occurredAt change conflict",
     "InventoryActivatePayload": "replayed userErrors inventoryItem position",
     "InventoryAdjustBulkPayload": "results position userErrors",
@@ -164,8 +170,8 @@ SHOWN_WITH_THEIR_PARENT: Mapping[str, str] = {
     "InventoryAdjustment": "id idempotencyKey sku reason movements sourceChannelId referenceDocumentUri correlationId "
     "occurredAt recordedAt recordedBy position",
     "InventoryDeactivatePayload": "replayed userErrors inventoryItem position",
-    "InventoryItem": "id sku name productCode attributes identifiers isBackorderable createdAt updatedAt archivedAt "
-    "totalAvailableQuantity position",
+    "InventoryItem": "id sku name productCode attributes identifiers isBackorderable isBundle components "
+    "createdAt updatedAt archivedAt totalAvailableQuantity position",
     "InventoryItemConnection": "edges nodes pageInfo",
     "InventoryItemEdge": "node cursor",
     "InventoryMovePayload": "replayed userErrors inventoryItem position adjustment",
@@ -174,6 +180,7 @@ SHOWN_WITH_THEIR_PARENT: Mapping[str, str] = {
     "ItemIdentifier": "scheme value",
     "ItemPayload": "position inventoryItem userErrors",
     "ItemUpsertBulkPayload": "position results userErrors",
+    "LimitingComponent": "sku availableQuantity",
     "Listing": "id sku channelId externalKey updatedAt",
     "ListingUpsertBulkPayload": "position results userErrors",
     "ListingUpsertResult": "listing userErrors",

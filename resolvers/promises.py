@@ -7,7 +7,7 @@ import strawberry
 
 from domain import promises
 from domain.reservation_checks import is_seen
-from resolvers.catalogue import InventoryItem, load_item
+from resolvers.catalogue import BundleComponent, InventoryItem, load_item, present_components
 from resolvers.context import Info
 from resolvers.enums import SourcingReason
 from resolvers.places import Location
@@ -36,6 +36,10 @@ class Hold:
     location_code: str = strawberry.field(description="The location's code.")
     quantity: int = strawberry.field(description="How many units, in base units.")
     reason: SourcingReason = strawberry.field(description="Why this location was chosen.")
+    parts: list[BundleComponent] = strawberry.field(
+        description="Of a bundle, what one unit of it takes from stock: the components of the day on which it was "
+        "promised, those of bundles within it included. Empty for other items."
+    )
 
     @strawberry.field(description="The location.")
     async def location(self, info: Info) -> Location:
@@ -59,7 +63,13 @@ class DocumentLine:
 def present_holds(line: promises.Line) -> list[Hold]:
     """Return what stands behind a line, as clients see it."""
     return [
-        Hold(sku=hold.sku, location_code=hold.location, quantity=hold.quantity, reason=hold.reason)
+        Hold(
+            sku=hold.sku,
+            location_code=hold.location,
+            quantity=hold.quantity,
+            reason=hold.reason,
+            parts=present_components(hold.parts),
+        )
         for hold in line.holds
     ]
 

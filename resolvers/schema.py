@@ -12,6 +12,7 @@ from resolvers.accounts import AccountQueries, load_account, load_api_key
 from resolvers.allocation_changes import AllocationMutations
 from resolvers.allocations import AllocationQueries, load_allocation, load_shipment
 from resolvers.availability import AvailabilityQueries
+from resolvers.bundles import BundleMutations
 from resolvers.catalogue import ItemQueries, load_item
 from resolvers.catalogue_changes import CatalogueMutations
 from resolvers.completion import compiling_executor
@@ -93,7 +94,13 @@ class FederatedQuery(Query, FederationQueries):
 
 @strawberry.type(description="What can be changed. Every change of stock carries an idempotency key.")
 class Mutation(
-    StockMutations, ReservationMutations, AllocationMutations, CatalogueMutations, AccountMutations, FileMutations
+    StockMutations,
+    ReservationMutations,
+    AllocationMutations,
+    CatalogueMutations,
+    BundleMutations,
+    AccountMutations,
+    FileMutations,
 ):
     """All changes."""
 

@@ -228,7 +228,7 @@ async def load_level(info: Info, key: str) -> StockLevel | None:
     if parts is None or not scope_of(info).sees_location(parts[1]):
         return None
     snapshot = await info.context.services.loaders.snapshots.load((parts[0], None), at_least=required_position(info))
-    found = next((one for one in snapshot.levels if one.location.code == parts[1]), None)
+    found = next((one for one in snapshot.own_levels if one.location.code == parts[1]), None)
     return None if found is None else present_level(found.level, found.location)
 
 

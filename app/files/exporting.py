@@ -45,7 +45,7 @@ async def _pages(reads: Reads, kind: FileKind) -> AsyncIterator[Sequence[FileRec
             yield [listing for listed in listings for listing in listed]
         else:
             snapshots = await reads.snapshots([(item.sku, None) for item in items])
-            yield [one.level for snapshot in snapshots for one in snapshot.levels]
+            yield [one.level for snapshot in snapshots for one in snapshot.own_levels]
 
 
 async def _items(reads: Reads) -> AsyncIterator[list[Item]]:

@@ -1,13 +1,15 @@
 """availabilityExplain: every term is the sum of its parts, the root is the answer, and one term is marked."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.availability import Exposure, channel_availability
+from domain.availability import Exposure, channel_availability, shown_availability
+from domain.compositions import Component
 from domain.explanations import Term, TermName, explain
 from domain.levels import InventoryBucket, StockLevel, new_level
 
@@ -105,3 +107,46 @@ def test_every_term_is_the_sum_of_its_parts_and_the_root_is_the_answer(
     assert root.quantity == channel_availability((one.available for one in levels), exposure)
     assert all(term.quantity == sum(part.quantity for part in term.parts) for term in terms(root) if term.parts)
     assert sum(term.is_limiting for term in terms(root)) == 1
+
+
+parts_drawn = st.lists(
+    st.builds(Component, sku=st.sampled_from(["MUG", "LID", "BOX"]), quantity=st.integers(1, 5)),
+    min_size=1,
+    unique_by=lambda part: part.sku,
+)
+levels_of_parts = st.dictionaries(
+    st.tuples(st.sampled_from(["MUG", "LID", "BOX"]), st.sampled_from(["EAST", "WEST", "FAR"])), st.integers(-20, 50)
+)
+pools_drawn = st.dictionaries(st.sampled_from(["MUG", "LID", "BOX"]), st.integers(1, 60))
+
+
+@given(parts_drawn, levels_of_parts, pools_drawn, exposures)
+def test_the_terms_of_a_bundle_sum_to_its_answer(
+    parts: list[Component], on_hand: dict[tuple[str, str], int], pools: dict[str, int], exposure: Exposure
+) -> None:
+    """Given parts at some locations, then each location makes whole bundles, and pools take no more than there are."""
+    skus = {part.sku for part in parts}
+    levels = [replace(level(code, on_hand=units), sku=sku) for (sku, code), units in on_hand.items() if sku in skus]
+    pools_of_parts = {sku: units for sku, units in pools.items() if sku in skus}
+    root = explain(levels, exposure, parts=parts, pools_of_parts=pools_of_parts)
+    assert root.quantity == shown_availability(levels, exposure, parts=parts, pools_of_parts=pools_of_parts)
+    assert root.quantity == sum(part.quantity for part in root.parts)
+    assert sum(term.is_limiting for term in terms(root)) == 1
+    places = {term.location: term.quantity for term in root.parts if term.name is TermName.LOCATION}
+    assert places == {
+        code: min(max(0, on_hand.get((part.sku, code), 0)) // part.quantity for part in parts)
+        for code in {one.location for one in levels}
+    }
+    assert all(term.parts == () for term in root.parts)
+
+
+def test_pools_of_parts_are_taken_off_as_bundles() -> None:
+    """Given 10 mugs and 9 lids, of which others hold 4 lids, then 5 of 9 bundles are left."""
+    levels = [level(on_hand=10), replace(level(on_hand=9), sku="LID")]
+    parts = [Component(sku="MUG", quantity=1), Component(sku="LID", quantity=1)]
+    root = explain(levels, Exposure(), parts=parts, pools_of_parts={"LID": 4})
+    assert (root.quantity, marked(root)) == (5, (TermName.POOLS_OF_OTHER_CHANNELS, None))
+    assert [(term.name, term.quantity, term.location) for term in root.parts] == [
+        (TermName.LOCATION, 9, "EAST"),
+        (TermName.POOLS_OF_OTHER_CHANNELS, -4, None),
+    ]
