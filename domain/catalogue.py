@@ -230,14 +230,14 @@ def decide_item_upsert(command: ItemUpsert, state: State, *, at: datetime) -> tu
 
 
 def decide_item_archive(command: ItemArchive, state: State, *, at: datetime) -> tuple[CatalogueEvent, ...] | Refused:
-    """Archive an item that is stocked nowhere."""
+    """Archive an item that is stocked nowhere and part of no bundle."""
     item = active(state.items.get(command.sku))
     if item is None:
         return refuse(item_not_found(command.sku))
-    if state.level_counts_by_item.get(command.sku, 0):
-        return refuse(_still_stocked(f"{command.sku} is still stocked", ("sku",)))
     if refused := first_refused((in_use(command.sku, state),)):
         return refused
+    if state.level_counts_by_item.get(command.sku, 0):
+        return refuse(_still_stocked(f"{command.sku} is still stocked", ("sku",)))
     return (ItemArchived(item=replace(item, archived_at=at, updated_at=at)),)
 
 
