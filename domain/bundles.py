@@ -127,7 +127,8 @@ def _composition(command: BundleUpsert, state: State) -> Composition:
 def _contains_not_itself(command: BundleUpsert, state: State) -> Iterator[Rejection]:
     for place, one in enumerate(command.components):
         within = state.items[one.sku].composition
-        if one.sku == command.sku or (within is not None and command.sku in within.nested):
+        contained = () if within is None else (*within.nested, *(leaf.sku for leaf in within.leaves))
+        if command.sku in {one.sku, *contained}:
             yield Rejection(
                 code=RejectionCode.BUNDLE_CYCLE,
                 message=f"{one.sku} is, or contains, {command.sku} itself; leave it out.",
