@@ -204,7 +204,7 @@ def evolve(state: State, event: CatalogueEvent) -> State:
     """Return the state after the event; an archived record is as good as missing, but is kept to come back."""
     match event:
         case ItemUpserted(item=item) | ItemArchived(item=item):
-            state.items[item.sku] = item
+            state.put_item(item)
         case LocationUpserted(location=location, channels=channels):
             state.locations[location.code] = location
             state.channels_served[location.code] = channels
@@ -230,7 +230,10 @@ def decide_item_upsert(command: ItemUpsert, state: State, *, at: datetime) -> tu
 
 
 def decide_item_archive(command: ItemArchive, state: State, *, at: datetime) -> tuple[CatalogueEvent, ...] | Refused:
-    """Archive an item that is stocked nowhere and part of no bundle."""
+    """Archive an item that is stocked nowhere and part of no bundle.
+
+    One that is a bundle is none from then on: its components may change and go, and it may come back.
+    """
     item = active(state.items.get(command.sku))
     if item is None:
         return refuse(item_not_found(command.sku))
@@ -238,7 +241,7 @@ def decide_item_archive(command: ItemArchive, state: State, *, at: datetime) -> 
         return refused
     if state.level_counts_by_item.get(command.sku, 0):
         return refuse(_still_stocked(f"{command.sku} is still stocked", ("sku",)))
-    return (ItemArchived(item=replace(item, archived_at=at, updated_at=at)),)
+    return (ItemArchived(item=replace(item, composition=None, archived_at=at, updated_at=at)),)
 
 
 def in_use(sku: str, state: State) -> Iterator[Rejection]:

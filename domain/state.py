@@ -62,8 +62,8 @@ class Selectors:
 class State:
     """Items, locations, channels and listings by code, active levels by key, and what goes with them: the channels that
     each location serves, the versions of ended levels, how many levels there are, reservations and orders that the
-    commands name or that have lapsed, the pools of items by SKU and channel, and the locations with a level of an item
-    that serve a channel, by SKU and channel (None: all of them).
+    commands name or that have lapsed, the pools of items by SKU and channel, the locations with a level of an item
+    that serve a channel, by SKU and channel (None: all of them), and how many bundles have an item as a component.
     """
 
     items: dict[str, Item] = field(default_factory=dict)
@@ -112,12 +112,21 @@ class State:
             allocations=dict(self.allocations),
             pools=self.pools,
             places_served=self.places_served,
-            bundle_uses=self.bundle_uses,
+            bundle_uses=dict(self.bundle_uses),
         )
 
     def pools_of_others(self, sku: str, channel: str) -> int:
         """Return how many units of an item are pre-allocated to other channels."""
         return sum(units for code, units in self.pools.get(sku, {}).items() if code != channel)
+
+    def put_item(self, item: Item) -> None:
+        """Keep `item`; what it is made of now, and no longer, counts for its components."""
+        before = self.items.get(item.sku)
+        for known, by in ((before, -1), (item, 1)):
+            composition = None if known is None else known.composition
+            for component in () if composition is None else composition.components:
+                self.bundle_uses[component.sku] = self.bundle_uses.get(component.sku, 0) + by
+        self.items[item.sku] = item
 
     def put_level(self, level: StockLevel) -> None:
         """Keep `level`; one that was not active begins, and counts for its item and location."""
