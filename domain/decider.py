@@ -14,6 +14,7 @@ from domain.listings import ListingUpsert, ListingUpserted
 from domain.postings import StockPosted
 from domain.principals import EVERYTHING, Principal
 from domain.promises import units_by_level
+from domain.records import leaves_of
 from domain.rejections import Refused, RejectionCode
 from domain.reservation_commands import Reservation, ReservationCommands, ReservationEvent
 from domain.state import Selectors, State
@@ -85,13 +86,15 @@ def decide(command: Command, state: State, *, by: Principal, at: datetime) -> tu
 
 
 def _in_the_way(command: KeyedCommands, state: State, *, at: datetime) -> list[Reservation]:
-    """Return the reservations that have lapsed and hold units of the command's items, so that ending them may help.
+    """Return the reservations that have lapsed and hold units of the command's items, or of what those are made of,
+    so that ending them may help.
 
     Those that hold units on a level that is not loaded are left: another command of the batch named them.
     """
     seen = touches(command)
     named = [state.reservations[one] for one in seen.reservations if one in state.reservations]
-    skus = seen.skus | {sku for one in named for sku, _ in units_by_level(one.lines)}
+    skus = {part.sku for sku in seen.skus & state.items.keys() for part in leaves_of(state.items[sku])}
+    skus |= {sku for one in named for sku, _ in units_by_level(one.lines)}
     return [
         one
         for one in state.reservations.values()
