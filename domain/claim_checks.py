@@ -4,10 +4,12 @@ A claim is checked against what is available and against other channels' pools, 
 those are about what is shown.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from domain.adjustments import ENTRIES_PER_COMMAND_MAX
+from domain.availability import available_by_location
 from domain.claims import Claim, DocumentCommand
+from domain.compositions import Component, bundles_in
 from domain.levels import BALANCE_MAX, LevelKey
 from domain.promises import FulfilmentKind, Line, SourcingStrategy
 from domain.records import active, channel_not_found, item_not_found, leaves_of, location_not_found
@@ -219,8 +221,8 @@ def _supply(command: Claim, state: State) -> Supply:
     """Return what may be given: of each level what is available, of each item what other channels leave."""
     left: dict[LevelKey, int] = {}
     left_of_item: dict[str, int] = {}
-    bundles = {line.sku: leaves_of(state.items[line.sku]) for line in command.lines}
-    for sku in {part.sku for parts in bundles.values() for part in parts}:
+    leaves = {line.sku: leaves_of(state.items[line.sku]) for line in command.lines}
+    for sku in {part.sku for parts in leaves.values() for part in parts}:
         places = state.places_served.get((sku, command.channel), frozenset())
         seen = {code for code in places if active(state.locations.get(code)) is not None}
         levels = {code: state.levels[sku, code].available for code in places if (sku, code) in state.levels}
@@ -230,14 +232,27 @@ def _supply(command: Claim, state: State) -> Supply:
             left_of_item[sku] = sum(max(0, available) for available in levels.values()) - of_others
     for line in command.lines:
         if line.location is not None:
-            for part in bundles[line.sku]:
+            for part in leaves[line.sku]:
                 left.setdefault((part.sku, line.location), state.levels[part.sku, line.location].available)
-    return Supply(
-        locations=state.locations,
-        left=left,
-        left_of_item=left_of_item,
-        parts={sku: parts for sku, parts in bundles.items() if state.items[sku].composition is not None},
-    )
+    bundles = {sku: parts for sku, parts in leaves.items() if state.items[sku].composition is not None}
+    if command.channel is not None:
+        left_of_item |= {
+            sku: _left_of_bundle(parts, command.channel, left_of_item, state)
+            - state.pools_of_others(sku, command.channel)
+            for sku, parts in bundles.items()
+        }
+    return Supply(locations=state.locations, left=left, left_of_item=left_of_item, parts=bundles)
+
+
+def _left_of_bundle(parts: Sequence[Component], channel: str, left_of_item: Mapping[str, int], state: State) -> int:
+    """Return how many bundles a channel's locations make, as far as other channels' pools of the parts leave them."""
+    levels = [
+        state.levels[part.sku, code]
+        for part in parts
+        for code in state.places_served.get((part.sku, channel), ())
+        if (part.sku, code) in state.levels
+    ]
+    return min(sum(available_by_location(levels, parts).values()), bundles_in(left_of_item, parts))
 
 
 def _stock_suffices(command: Claim, lines: Sequence[Line], supply: Supply) -> Iterator[Rejection]:

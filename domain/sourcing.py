@@ -55,18 +55,22 @@ class Supply:
         """Return how many units of an item may be given at a location; of a bundle as many as all its parts make."""
         sku, location = key
         parts = self.parts.get(sku)
-        if parts is not None:
-            return bundles_in({part.sku: self.at((part.sku, location)) for part in parts}, parts)
-        return max(0, min(self.left.get(key, 0), self.left_of_item.get(sku, self.left.get(key, 0))))
+        if parts is None:
+            here = self.left.get(key, 0)
+        else:
+            here = bundles_in({part.sku: self.at((part.sku, location)) for part in parts}, parts)
+        return max(0, min(here, self.left_of_item.get(sku, here)))
 
     def take(self, key: LevelKey, quantity: int) -> None:
         """Give units away."""
         sku, location = key
-        for part in self.parts.get(sku, (Component(sku=sku, quantity=1),)):
-            units = quantity * part.quantity
-            self.left[part.sku, location] -= units
-            if part.sku in self.left_of_item:
-                self.left_of_item[part.sku] -= units
+        parts = self.parts.get(sku)
+        if parts is None:
+            self.left[key] -= quantity
+        for part in parts or ():
+            self.take((part.sku, location), quantity * part.quantity)
+        if sku in self.left_of_item:
+            self.left_of_item[sku] -= quantity
 
     def places_of(self, sku: str) -> list[str]:
         """Return the locations that have units of an item to give."""
