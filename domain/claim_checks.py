@@ -265,20 +265,30 @@ def _stock_suffices(command: Claim, lines: Sequence[Line], supply: Supply) -> It
         if line.held < line.quantity:
             yield Rejection(
                 code=RejectionCode.INSUFFICIENT_STOCK,
-                message=f"{line.held} of {line.quantity} units of {line.sku} can be had{_short_part(line, supply)}; "
+                message=f"{line.held} of {line.quantity} units of {line.sku} can be had{_short_part(line, command.lines[place].location, supply)}; "
                 f"{remedy}.",
                 field=("lines", str(place), "quantity"),
                 quantity_available=line.held,
             )
 
 
-def _short_part(line: Line, supply: Supply) -> str:
-    """Say which component of a bundle is short, given what is left once all lines have been served."""
+def _short_part(line: Line, location: str | None, supply: Supply) -> str:
+    """Say which component of a bundle is short, given what is left once all lines have been served.
+
+    Where the line names a location, its own components are what counts. Nothing is said where components would do and
+    pools of the bundle itself are in the way.
+    """
     parts = supply.parts.get(line.sku)
     if parts is None:
         return ""
-    left = {part.sku: sum(supply.at((part.sku, code)) for code in supply.places_of(part.sku)) for part in parts}
+    left = {
+        part.sku: supply.of_item(part.sku) if location is None else supply.at((part.sku, location)) for part in parts
+    }
     short = min(parts, key=lambda part: left[part.sku] // part.quantity)
-    if left[short.sku] >= short.quantity:
-        return ", because no location has all of its components"
-    return f", because its component {short.sku} is short ({left[short.sku]} left, {short.quantity} a unit)"
+    if left[short.sku] < short.quantity:
+        where = "left" if location is None else f"left at {location}"
+        return f", because its component {short.sku} is short ({left[short.sku]} {where}, {short.quantity} a unit)"
+    places = supply.places_of(short.sku) if location is None else [location]
+    if any(all(supply.at((part.sku, code)) >= part.quantity for part in parts) for code in places):
+        return ""
+    return ", because no location has all of its components"

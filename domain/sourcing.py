@@ -79,6 +79,11 @@ class Supply:
             return [code for code in self.places_of(parts[0].sku) if self.at((sku, code)) > 0]
         return [code for code in self._codes.get(sku, ()) if self.left[sku, code] > 0]
 
+    def of_item(self, sku: str) -> int:
+        """Return how many units of an item may be given in all; no bundle's."""
+        anywhere = sum(self.left[sku, code] for code in self.places_of(sku))
+        return max(0, min(anywhere, self.left_of_item.get(sku, anywhere)))
+
     def only(self, location: str) -> "Supply":
         """Return a copy of what one location may give, to try on."""
         return Supply(
