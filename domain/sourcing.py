@@ -45,11 +45,13 @@ class Supply:
     left_of_item: dict[str, int] = field(default_factory=dict)
     parts: Mapping[str, tuple[Component, ...]] = field(default_factory=dict)
     _codes: dict[str, list[str]] = field(init=False, default_factory=dict)
+    _skus: dict[str, list[str]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        """List the locations of each item once: there may be 200 of each of 250 lines."""
+        """List the locations of each item, and the items at each location, once: there may be 200 of 250 lines."""
         for sku, code in self.left:
             self._codes.setdefault(sku, []).append(code)
+            self._skus.setdefault(code, []).append(sku)
 
     def at(self, key: LevelKey) -> int:
         """Return how many units of an item may be given at a location; of a bundle as many as all its parts make."""
@@ -88,7 +90,7 @@ class Supply:
         """Return a copy of what one location may give, to try on."""
         return Supply(
             locations=self.locations,
-            left={key: units for key, units in self.left.items() if key[1] == location},
+            left={(sku, location): self.left[sku, location] for sku in self._skus.get(location, ())},
             left_of_item=dict(self.left_of_item),
             parts=self.parts,
         )
@@ -177,7 +179,8 @@ def _with_few_splits(lines: Mapping[int, Wanted], supply: Supply) -> dict[int, t
     queue = [(-_units(code, lines, missing, supply), supply.locations[code].priority, code) for code in codes]
     heapify(queue)
     while queue and any(missing.values()):
-        # What a location can give only falls, so that whoever leads with a fresh figure leads indeed.
+        # What a location can give only falls, so that whoever leads with a fresh figure leads indeed. Of bundles that
+        # have parts in common with other lines it may rise: such a location may come late, but never for nothing.
         less, priority, best = heappop(queue)
         units = _units(best, lines, missing, supply)
         if units and units < -less:
