@@ -263,10 +263,10 @@ def _stock_suffices(command: Claim, lines: Sequence[Line], supply: Supply) -> It
     )
     for place, line in enumerate(lines):
         if line.held < line.quantity:
+            why = _short_part(line, command.lines[place].location, supply)
             yield Rejection(
                 code=RejectionCode.INSUFFICIENT_STOCK,
-                message=f"{line.held} of {line.quantity} units of {line.sku} can be had{_short_part(line, command.lines[place].location, supply)}; "
-                f"{remedy}.",
+                message=f"{line.held} of {line.quantity} units of {line.sku} can be had{why}; {remedy}.",
                 field=("lines", str(place), "quantity"),
                 quantity_available=line.held,
             )

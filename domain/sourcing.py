@@ -198,11 +198,13 @@ def _units(code: str, lines: Mapping[int, Wanted], missing: Mapping[int, int], s
     if supply.parts:
         # Bundles may have parts in common with other lines, so that only trying tells.
         trial = supply.only(code)
-        return sum(
-            hold.quantity
-            for place, line in lines.items()
-            for hold in _take((line.sku, code), missing[place], SourcingReason.FEWEST_SPLITS, trial)
-        )
+        total = 0
+        for place, line in lines.items():
+            units = min(missing[place], trial.at((line.sku, code))) if missing[place] else 0
+            if units:
+                trial.take((line.sku, code), units)
+                total += units
+        return total
     wanted: dict[str, int] = {}
     for place, line in lines.items():
         wanted[line.sku] = wanted.get(line.sku, 0) + missing[place]
