@@ -56,7 +56,9 @@ def malformed(command: BundleCommand) -> Iterator[Rejection]:
 def touches(command: BundleCommand) -> Selectors:
     """Return what the command needs to see."""
     bundle = frozenset({command.sku})
-    parts = frozenset(one.sku for one in command.components) if isinstance(command, BundleUpsert) else frozenset()
+    if isinstance(command, BundleDissolve):
+        return Selectors(skus=bundle, bundle_uses=bundle)
+    parts = frozenset(one.sku for one in command.components)
     return Selectors(skus=bundle | parts, level_counts_of_items=bundle, bundle_uses=bundle)
 
 
