@@ -25,9 +25,10 @@ class Selectors:
     API keys are read together with the accounts that own them, and documents with the levels that they hold and their
     channel; `locations` of a command that moves a reservation with the channels that they serve.
     `orders` are order ids, whatever their channel. `new_places` are levels at a location of all that a reservation
-    holds: (reservation, location). `sourced` are all levels of an item that serve a channel: (SKU,
-    channel or None). `claimed` are all items of a claim likewise: of those that are bundles, the leaves are sourced.
-    `bundle_uses` are items of which it matters how many bundles they are components of.
+    holds: (reservation, location). `sourced` are all levels of an item that serve a channel: (SKU, channel or None).
+    `claimed` are all items of a claim likewise: of those that are bundles, the leaves are sourced, and seen at each
+    location at which `levels` names the bundle. `bundle_uses` are items of which it matters how many bundles they are
+    components of.
     """
 
     skus: frozenset[str] = frozenset()

@@ -38,13 +38,13 @@ def relate(state: State) -> None:
 
 def sourced_of(state: State, seen: Selectors) -> frozenset[tuple[str, str | None]]:
     """Return what is sourced once it is known which items of a claim are bundles: of those the leaves as well."""
-    return seen.sourced | {
-        (part.sku, channel)
-        for sku, channel in seen.claimed
-        for known in (state.items.get(sku),)
-        if known is not None and known.composition is not None
-        for part in known.composition.leaves
-    }
+    return seen.sourced | {(leaf, channel) for sku, channel in seen.claimed for leaf in leaves_in(state, sku)}
+
+
+def leaves_in(state: State, sku: str) -> list[str]:
+    """Return what a bundle is made of in the end; nothing of what is none."""
+    known = state.items.get(sku)
+    return [] if known is None or known.composition is None else [part.sku for part in known.composition.leaves]
 
 
 def visible_part(state: State, seen: Selectors, *, lapsed_at: datetime | None = None) -> State:
@@ -58,7 +58,8 @@ def visible_part(state: State, seen: Selectors, *, lapsed_at: datetime | None = 
     sourced = sourced_of(state, seen)
     documents = _levels_of_documents(state, seen, reservations=reservations, allocations=allocations)
     places = frozenset(place for key in sourced for place in state.places_served.get(key, frozenset()))
-    levels = seen.levels | documents | {level for key in sourced for level in _levels_of(state, key)}
+    named = {(leaf, code) for sku, code in seen.levels if seen.claimed for leaf in leaves_in(state, sku)}
+    levels = seen.levels | named | documents | {level for key in sourced for level in _levels_of(state, key)}
     locations = seen.locations | places
     channels = seen.channels | {one.channel for one in reservations.values() if one.channel is not None}
     api_keys = {key_id: state.api_keys[key_id] for key_id in seen.api_keys & state.api_keys.keys()}
