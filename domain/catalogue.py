@@ -7,16 +7,21 @@ appends nothing. What still holds stock cannot be archived, so an archived code 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypedDict, assert_never
+from typing import assert_never
 
+from domain.catalogue_fields import (
+    ChannelFields,
+    ItemFields,
+    LocationFields,
+    channel_fields_problems,
+    item_fields_problems,
+    location_fields_problems,
+)
 from domain.principals import Scope
 from domain.records import (
-    Attribute,
     Channel,
-    Identifier,
     Item,
     Location,
-    LocationKind,
     Record,
     active,
     channel_not_found,
@@ -25,42 +30,7 @@ from domain.records import (
 )
 from domain.rejections import FieldPath, Refused, Rejection, RejectionCode, refuse
 from domain.state import Selectors, State
-from domain.text import (
-    NAME_LENGTH_MAX,
-    code_problems,
-    exact_text_problems,
-    free_text_problems,
-    new_code_problems,
-)
-
-ATTRIBUTES_PER_ITEM_MAX = 50
-IDENTIFIERS_PER_ITEM_MAX = 50
-CHANNELS_PER_LOCATION_MAX = 250
-COUNTRY_CODE_LENGTH = 2
-
-
-class ItemFields(TypedDict, total=False):
-    """The fields of an item that an upsert names."""
-
-    name: str | None
-    product_code: str | None
-    attributes: tuple[Attribute, ...]
-    identifiers: tuple[Identifier, ...]
-    is_backorderable: bool
-
-
-class LocationFields(TypedDict, total=False):
-    """The fields of a location that an upsert names."""
-
-    name: str | None
-    kind: LocationKind
-    country_code: str | None
-
-
-class ChannelFields(TypedDict, total=False):
-    """The fields of a channel that an upsert names."""
-
-    name: str | None
+from domain.text import code_problems, new_code_problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,12 +133,14 @@ def malformed(command: CatalogueCommand) -> Iterator[Rejection]:
     """Yield what is wrong with the command whatever the state is."""
     match command:
         case ItemUpsert():
-            yield from _malformed_item(command)
+            yield from new_code_problems(command.sku, field=("sku",), what="The SKU")
+            yield from item_fields_problems(command.fields)
         case LocationUpsert():
-            yield from _malformed_location(command)
+            yield from new_code_problems(command.code, field=("code",), what="The location code")
+            yield from location_fields_problems(command.fields, command.channels)
         case ChannelUpsert():
             yield from new_code_problems(command.code, field=("code",), what="The channel code")
-            yield from free_text_problems(command.fields.get("name"), field=("name",), what="The name")
+            yield from channel_fields_problems(command.fields)
         case ItemArchive(sku=code):
             yield from code_problems(code, field=("sku",), what="The SKU")
         case LocationArchive(code=code):
@@ -298,12 +270,17 @@ def decide_location_archive(
     return (LocationArchived(location=replace(location, archived_at=at, updated_at=at)),)
 
 
-def decide_channel_upsert(command: ChannelUpsert, state: State, *, at: datetime) -> tuple[CatalogueEvent, ...]:
-    """Create the channel, or change what differs."""
+def decide_channel_upsert(
+    command: ChannelUpsert, state: State, *, at: datetime
+) -> tuple[CatalogueEvent, ...] | Refused:
+    """Create the channel, or change what differs; what is meant as a default must be within its limit."""
     known = state.channels.get(command.code) or Channel(code=command.code, created_at=at, updated_at=at)
+    wanted = replace(known, **command.fields, archived_at=None)
+    if wanted.reservation_ttl_seconds > wanted.reservation_ttl_seconds_max:
+        return refuse(_beyond_limit(wanted))
     return _upserted(
         known,
-        replace(known, **command.fields, archived_at=None),
+        wanted,
         is_new=command.code not in state.channels,
         event=lambda channel: ChannelUpserted(channel=channel),
         at=at,
@@ -328,53 +305,18 @@ def _upserted(
     return () if wanted == known else (event(replace(wanted, updated_at=at)),)
 
 
+def _beyond_limit(channel: Channel) -> Rejection:
+    return Rejection(
+        code=RejectionCode.TTL_OUT_OF_RANGE,
+        message=f"Reservations would live for {channel.reservation_ttl_seconds} seconds and at most for "
+        f"{channel.reservation_ttl_seconds_max}; send a default within the limit.",
+        field=("reservationTtlSeconds",),
+    )
+
+
 def _still_stocked(finding: str, field: FieldPath) -> Rejection:
     return Rejection(
         code=RejectionCode.STILL_STOCKED,
         message=f"{finding}; end each stock level with inventoryDeactivate before archiving.",
         field=field,
     )
-
-
-def _malformed_item(command: ItemUpsert) -> Iterator[Rejection]:
-    fields = command.fields
-    yield from new_code_problems(command.sku, field=("sku",), what="The SKU")
-    yield from free_text_problems(fields.get("name"), field=("name",), what="The name")
-    yield from free_text_problems(fields.get("product_code"), field=("productCode",), what="The product code")
-    attributes = [(attribute.name, attribute.value) for attribute in fields.get("attributes", ())]
-    identifiers = [(identifier.scheme, identifier.value) for identifier in fields.get("identifiers", ())]
-    yield from _malformed_pairs(attributes, field="attributes", count_max=ATTRIBUTES_PER_ITEM_MAX)
-    yield from _malformed_pairs(identifiers, field="identifiers", count_max=IDENTIFIERS_PER_ITEM_MAX)
-
-
-def _malformed_pairs(pairs: list[tuple[str, str]], *, field: str, count_max: int) -> Iterator[Rejection]:
-    if len(pairs) > count_max:
-        message = f"There are {len(pairs)} {field}; send at most {count_max}."
-        yield Rejection(code=RejectionCode.INVALID_INPUT, message=message, field=(field,))
-        return
-    for index, pair in enumerate(pairs):
-        for text in pair:
-            yield from exact_text_problems(
-                text, field=(field, str(index)), what=f"An entry of {field}", length_max=NAME_LENGTH_MAX
-            )
-
-
-def _malformed_location(command: LocationUpsert) -> Iterator[Rejection]:
-    fields = command.fields
-    yield from new_code_problems(command.code, field=("code",), what="The location code")
-    yield from free_text_problems(fields.get("name"), field=("name",), what="The name")
-    yield from _malformed_country(fields.get("country_code"))
-    for code in sorted(command.channels or ()):
-        yield from code_problems(code, field=("channelIds",), what="A channel")
-    if len(command.channels or ()) > CHANNELS_PER_LOCATION_MAX:
-        message = f"A location serves at most {CHANNELS_PER_LOCATION_MAX} channels; send fewer."
-        yield Rejection(code=RejectionCode.INVALID_INPUT, message=message, field=("channelIds",))
-
-
-def _malformed_country(code: str | None) -> Iterator[Rejection]:
-    is_code = code is None or (
-        len(code) == COUNTRY_CODE_LENGTH and code.isascii() and code.isalpha() and code.isupper()
-    )
-    if not is_code:
-        message = "The country code is not two capital letters (ISO 3166-1 alpha-2), such as DE."
-        yield Rejection(code=RejectionCode.INVALID_INPUT, message=message, field=("countryCode",))

@@ -15,9 +15,13 @@ from domain.records import active, channel_not_found, item_not_found, location_n
 from domain.rejections import FieldPath, Refused, Rejection, RejectionCode, first_refused
 from domain.sourcing import Supply, Wanted, source
 from domain.state import Selectors, State
-from domain.text import IDEMPOTENCY_KEY_LENGTH_MAX, code_problems, exact_text_problems, free_text_problems
-
-COUNTRY_CODE_LENGTH = 2
+from domain.text import (
+    IDEMPOTENCY_KEY_LENGTH_MAX,
+    code_problems,
+    country_code_problems,
+    exact_text_problems,
+    free_text_problems,
+)
 
 
 def document_well_formed(command: DocumentCommand) -> Iterator[Rejection]:
@@ -130,10 +134,7 @@ def invalid(message: str, *, field: FieldPath) -> Rejection:
 
 
 def _destination_well_formed(command: Claim) -> Iterator[Rejection]:
-    code = command.destination.country_code
-    if code is not None and not (len(code) == COUNTRY_CODE_LENGTH and code.isascii() and code.isupper()):
-        message = "The country code is not two capital letters (ISO 3166-1 alpha-2), such as DE."
-        yield invalid(message, field=("destination", "countryCode"))
+    yield from country_code_problems(command.destination.country_code, field=("destination", "countryCode"))
     if command.destination.region is not None:
         yield from code_problems(command.destination.region, field=("destination", "region"), what="The region")
 

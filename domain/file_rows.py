@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
-from domain.catalogue import ItemFields, ItemUpsert, LocationFields, LocationUpsert
+from domain.catalogue import ItemUpsert, LocationUpsert
+from domain.catalogue_fields import ItemFields, LocationFields
 from domain.csv_records import CsvRecord
 from domain.file_columns import (
     ATTRIBUTE,

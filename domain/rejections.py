@@ -171,7 +171,7 @@ EXPLANATIONS: dict[RejectionCode, Explanation] = {
     ),
     RejectionCode.TTL_OUT_OF_RANGE: Explanation(
         meaning="The reservation would live longer than its channel allows, or not at all.",
-        cause="ttlSeconds is below 1 or above the channel's reservationTtlSecondsMax.",
+        cause="ttlSeconds is below 1 or above the channel's reservationTtlSecondsMax, or a channel's own default is.",
         remedy="Send an interval within the channel's limit, or none for the channel's default.",
     ),
     RejectionCode.INVALID_QUANTITY: Explanation(

@@ -13,6 +13,7 @@ IDEMPOTENCY_KEY_LENGTH_MAX = 255
 CODE_LENGTH_MAX = 255
 NAME_LENGTH_MAX = 500
 URI_LENGTH_MAX = 2048
+COUNTRY_CODE_LENGTH = 2
 
 NODE_TYPES = frozenset(
     {
@@ -74,6 +75,15 @@ def new_code_problems(text: str, *, field: FieldPath, what: str) -> Iterator[Rej
     yield from code_problems(text, field=field, what=what)
     if decode_node_id(text) is not None:
         yield _invalid(field, f"{what} reads like a global id of this gateway; choose a code of your own.")
+
+
+def country_code_problems(code: str | None, *, field: FieldPath) -> Iterator[Rejection]:
+    """Yield what keeps `code` from being a country's."""
+    is_code = code is None or (
+        len(code) == COUNTRY_CODE_LENGTH and code.isascii() and code.isalpha() and code.isupper()
+    )
+    if not is_code:
+        yield _invalid(field, "The country code is not two capital letters (ISO 3166-1 alpha-2), such as DE.")
 
 
 def encode_node_id(type_name: str, key: str) -> str:

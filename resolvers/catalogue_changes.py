@@ -5,125 +5,44 @@ from collections.abc import Sequence
 from typing import Annotated, TypeVar
 
 import strawberry
-from strawberry import UNSET
 
 from domain.catalogue import (
     ChannelArchive,
-    ChannelFields,
-    ChannelUpsert,
     ItemArchive,
-    ItemFields,
-    ItemUpsert,
     LocationArchive,
-    LocationFields,
-    LocationUpsert,
 )
 from domain.decider import Command
 from domain.listings import ListingUpsert
 from domain.ports import Receipt
-from domain.records import Attribute, Identifier
 from domain.rejections import FieldPath, Refused, Rejection, refuse
 from resolvers import node_ids
 from resolvers.catalogue import InventoryItem, load_item
+from resolvers.catalogue_inputs import (
+    ChannelArchiveInput,
+    ChannelUpsertInput,
+    ItemArchiveInput,
+    ItemUpsertInput,
+    LocationArchiveInput,
+    LocationUpsertInput,
+    channel_upsert_command,
+    item_upsert_command,
+    listing_upsert_command,
+    location_upsert_command,
+)
 from resolvers.context import Info
-from resolvers.enums import ErrorPolicy, LocationKind, RejectionCode
+from resolvers.enums import ErrorPolicy, RejectionCode
 from resolvers.errors import UserError, user_errors
 from resolvers.freshness import CataloguePayload, newest_of
-from resolvers.inputs import compiled_input
 from resolvers.listings import (
     ListingUpsertBulkPayload,
     ListingUpsertInput,
     ListingUpsertResult,
     load_listing,
 )
-from resolvers.places import Channel, EitherId, Location, load_channel, load_location
+from resolvers.places import Channel, Location, load_channel, load_location
 
 ENTRIES_PER_BULK_MAX = 250
 Outcome = Receipt | Refused
-
-
-@compiled_input(description="A property that tells a variant from its siblings.")
-class ItemAttributeInput:
-    """An attribute."""
-
-    name: str = strawberry.field(description="Which property, such as `size`.")
-    value: str = strawberry.field(description="Its value, such as `XL`.")
-
-
-@compiled_input(description="A code that others use for the item.")
-class ItemIdentifierInput:
-    """An identifier."""
-
-    scheme: str = strawberry.field(description="Whose code it is, such as `GTIN` or `ASIN`.")
-    value: str = strawberry.field(description="The code itself.")
-
-
-@compiled_input(description="An item to create, or to change: fields that are left out stay as they are, null clears.")
-class ItemUpsertInput:
-    """One item."""
-
-    sku: str = strawberry.field(description="Which item; 1 to 255 printable characters, compared exactly.")
-    name: str | None = strawberry.field(default=UNSET, description="The item's name for people.")
-    product_code: str | None = strawberry.field(default=UNSET, description="The product that it is a variant of.")
-    attributes: list[ItemAttributeInput] | None = strawberry.field(
-        default=UNSET, description="What tells it from its siblings; replaces all attributes."
-    )
-    identifiers: list[ItemIdentifierInput] | None = strawberry.field(
-        default=UNSET, description="Codes that others use for it; replaces all identifiers."
-    )
-    is_backorderable: bool | None = strawberry.field(
-        default=UNSET, description="Whether it may be sold while nothing is left; null means false."
-    )
-
-
-@compiled_input(
-    description="A location to create, or to change: fields that are left out stay as they are, null clears."
-)
-class LocationUpsertInput:
-    """One location."""
-
-    code: str = strawberry.field(description="Which location: your own code, 1 to 255 printable characters.")
-    name: str | None = strawberry.field(default=UNSET, description="The location's name for people.")
-    kind: LocationKind | None = strawberry.field(
-        default=UNSET, description="What kind of place it is; a new location is a WAREHOUSE unless said otherwise."
-    )
-    country_code: str | None = strawberry.field(
-        default=UNSET, description="The country it is in: two capital letters (ISO 3166-1 alpha-2)."
-    )
-    channel_ids: list[strawberry.ID] | None = strawberry.field(
-        default=UNSET, description="All channels that it serves from now on (global ids or codes); null means none."
-    )
-
-
-@compiled_input(
-    description="A channel to create, or to change: fields that are left out stay as they are, null clears."
-)
-class ChannelUpsertInput:
-    """One channel."""
-
-    code: str = strawberry.field(description="Which channel: your own code, 1 to 255 printable characters.")
-    name: str | None = strawberry.field(default=UNSET, description="The channel's name for people.")
-
-
-@compiled_input(description="The item to archive.")
-class ItemArchiveInput:
-    """One item."""
-
-    sku: str = strawberry.field(description="Its SKU. It must be stocked nowhere; its ledger stays.")
-
-
-@compiled_input(description="The location to archive.")
-class LocationArchiveInput:
-    """One location."""
-
-    location_id: EitherId = strawberry.field(description="Its global id or code. It must stock nothing.")
-
-
-@compiled_input(description="The channel to archive.")
-class ChannelArchiveInput:
-    """One channel."""
-
-    channel_id: EitherId = strawberry.field(description="Its global id or code. Its listings no longer count.")
 
 
 @strawberry.type(description="What became of a change of an item.")
@@ -178,7 +97,7 @@ class CatalogueMutations:
         input: Annotated[ItemUpsertInput, strawberry.argument(description="The item.")],
     ) -> ItemPayload | None:
         """Upsert one item."""
-        return await _item_payload(info, input.sku, await _execute(info, _item_upsert(input)), ("input",))
+        return await _item_payload(info, input.sku, await _execute(info, item_upsert_command(input)), ("input",))
 
     @strawberry.mutation(description="Create or change up to 250 items.")
     async def item_upsert_bulk(
@@ -191,7 +110,7 @@ class CatalogueMutations:
         refused = bulk_refusal(len(inputs))
         if refused is not None:
             return ItemUpsertBulkPayload(known_position=None, results=[], user_errors=user_errors(refused, prefix=()))
-        outcomes = await execute_bulk(info, [_item_upsert(one) for one in inputs], error_policy)
+        outcomes = await execute_bulk(info, [item_upsert_command(one) for one in inputs], error_policy)
         results = await asyncio.gather(
             *(
                 _item_payload(info, one.sku, outcome, ("inputs", str(index)))
@@ -217,7 +136,7 @@ class CatalogueMutations:
         input: Annotated[LocationUpsertInput, strawberry.argument(description="The location.")],
     ) -> LocationPayload | None:
         """Upsert one location."""
-        outcome = await _execute(info, _location_upsert(input))
+        outcome = await _execute(info, location_upsert_command(input))
         return await _location_payload(info, input.code, outcome)
 
     @strawberry.mutation(description="Take a location that stocks nothing out of use.")
@@ -237,8 +156,7 @@ class CatalogueMutations:
         input: Annotated[ChannelUpsertInput, strawberry.argument(description="The channel.")],
     ) -> ChannelPayload | None:
         """Upsert one channel."""
-        fields: ChannelFields = {} if input.name is UNSET else {"name": input.name}
-        outcome = await _execute(info, ChannelUpsert(code=input.code, fields=fields))
+        outcome = await _execute(info, channel_upsert_command(input))
         return await _channel_payload(info, input.code, outcome)
 
     @strawberry.mutation(description="Take a channel out of use; its listings no longer count.")
@@ -264,7 +182,7 @@ class CatalogueMutations:
             return ListingUpsertBulkPayload(
                 known_position=None, results=[], user_errors=user_errors(refused, prefix=())
             )
-        commands = [_listing_upsert(one) for one in inputs]
+        commands = [listing_upsert_command(one) for one in inputs]
         outcomes = await execute_bulk(info, commands, error_policy)
         results = await asyncio.gather(
             *(
@@ -296,43 +214,6 @@ async def execute_bulk(info: Info, commands: Sequence[CommandType], policy: Erro
 
 async def _execute(info: Info, command: Command) -> Outcome:
     return await info.context.services.ledger.execute(command, by=info.context.principal)
-
-
-def _item_upsert(wanted: ItemUpsertInput) -> ItemUpsert:
-    fields: ItemFields = {}
-    if wanted.name is not UNSET:
-        fields["name"] = wanted.name
-    if wanted.product_code is not UNSET:
-        fields["product_code"] = wanted.product_code
-    if wanted.attributes is not UNSET:
-        fields["attributes"] = tuple(Attribute(name=a.name, value=a.value) for a in wanted.attributes or ())
-    if wanted.identifiers is not UNSET:
-        fields["identifiers"] = tuple(Identifier(scheme=i.scheme, value=i.value) for i in wanted.identifiers or ())
-    if wanted.is_backorderable is not UNSET:
-        fields["is_backorderable"] = bool(wanted.is_backorderable)
-    return ItemUpsert(sku=wanted.sku, fields=fields)
-
-
-def _location_upsert(wanted: LocationUpsertInput) -> LocationUpsert:
-    fields: LocationFields = {}
-    if wanted.name is not UNSET:
-        fields["name"] = wanted.name
-    if wanted.kind is not UNSET:
-        fields["kind"] = wanted.kind or LocationKind.WAREHOUSE
-    if wanted.country_code is not UNSET:
-        fields["country_code"] = wanted.country_code
-    channels = None
-    if wanted.channel_ids is not UNSET:
-        channels = frozenset(node_ids.code_from(id_, type_name=node_ids.CHANNEL) for id_ in wanted.channel_ids or ())
-    return LocationUpsert(code=wanted.code, fields=fields, channels=channels)
-
-
-def _listing_upsert(wanted: ListingUpsertInput) -> ListingUpsert:
-    return ListingUpsert(
-        sku=wanted.sku,
-        channel=node_ids.code_from(wanted.channel_id, type_name=node_ids.CHANNEL),
-        external_key=wanted.external_key,
-    )
 
 
 async def _item_payload(info: Info, sku: str, outcome: Outcome, prefix: FieldPath) -> ItemPayload:

@@ -10,12 +10,16 @@ from typing import TypeVar
 import strawberry
 
 from domain.adjustments import AdjustmentReason, ShortagePolicy
+from domain.allocation_commands import AllocationState
 from domain.availability import AvailabilityStatus
 from domain.levels import InventoryBucket
 from domain.permissions import Permission
+from domain.postings import PostingCause
 from domain.principals import Role
+from domain.promises import FulfilmentKind, SourcingReason, SourcingStrategy
 from domain.records import LocationKind
 from domain.rejections import MEANINGS, RejectionCode
+from domain.reservation_commands import ReservationState
 
 Kind = TypeVar("Kind", bound=Enum)
 
@@ -44,6 +48,17 @@ class MovablePart(StrEnum):
     QUARANTINED = "QUARANTINED"
     DAMAGED = "DAMAGED"
     SAFETY_STOCK = "SAFETY_STOCK"
+
+
+class ReservationChangeKind(StrEnum):
+    """What happened to a reservation."""
+
+    CREATED = "CREATED"
+    EXTENDED = "EXTENDED"
+    RELEASED = "RELEASED"
+    MOVED = "MOVED"
+    COMMITTED = "COMMITTED"
+    EXPIRED = "EXPIRED"
 
 
 class SyncState(StrEnum):
@@ -128,6 +143,91 @@ described_enum(
     },
 )
 described_enum(
+    SourcingStrategy,
+    name="SourcingStrategy",
+    description="How locations are chosen for lines that name none. Where a strategy sees no difference, priority "
+    "decides, and then the location's code.",
+    values={
+        SourcingStrategy.PRIORITY: "The location with the lowest priority number first.",
+        SourcingStrategy.MOST_STOCK: "The location with the most units first.",
+        SourcingStrategy.FEWEST_SPLITS: "As few locations as possible over all lines of the request.",
+        SourcingStrategy.NEAREST_REGION: "The destination's region first, then its country, then all others.",
+        SourcingStrategy.EXPLICIT: "None is chosen: each line names its location.",
+    },
+)
+described_enum(
+    SourcingReason,
+    name="SourcingReason",
+    description="Why a location serves a line.",
+    values={
+        SourcingReason.NAMED: "The request named it.",
+        SourcingReason.PRIORITY: "Its priority number was the lowest of those that had units.",
+        SourcingReason.MOST_STOCK: "It had the most units.",
+        SourcingReason.FEWEST_SPLITS: "With it, the request is served from the fewest locations.",
+        SourcingReason.NEAREST_REGION: "It was nearest to the destination of those that had units.",
+        SourcingReason.MOVED: "The units were moved here.",
+    },
+)
+described_enum(
+    FulfilmentKind,
+    name="FulfilmentKind",
+    description="How the customer gets the goods.",
+    values={
+        FulfilmentKind.SHIPPING: "They are sent.",
+        FulfilmentKind.PICKUP: "They are picked up: each line names the location.",
+    },
+)
+described_enum(
+    ReservationState,
+    name="ReservationState",
+    description="Where a reservation is in its life.",
+    values={
+        ReservationState.ACTIVE: "It holds units. When `expiresAt` has passed it is of no use any more, and holds them "
+        "for a moment still, until its end is recorded.",
+        ReservationState.COMMITTED: "It became the allocation of an order.",
+        ReservationState.RELEASED: "Its units were given back.",
+        ReservationState.EXPIRED: "Its time was over, and its units were given back.",
+    },
+)
+described_enum(
+    ReservationChangeKind,
+    name="ReservationChangeKind",
+    description="What happened to a reservation.",
+    values={
+        ReservationChangeKind.CREATED: "Units are held.",
+        ReservationChangeKind.EXTENDED: "It lives until another time.",
+        ReservationChangeKind.RELEASED: "Units were given back; it goes on while it holds any.",
+        ReservationChangeKind.MOVED: "Units are held at other locations.",
+        ReservationChangeKind.COMMITTED: "It became the allocation of an order.",
+        ReservationChangeKind.EXPIRED: "Its time was over, and its units were given back.",
+    },
+)
+described_enum(
+    AllocationState,
+    name="AllocationState",
+    description="Where an order's stock is in its life.",
+    values={
+        AllocationState.OPEN: "Units have still to ship.",
+        AllocationState.SHIPPED: "Nothing has still to ship, and something did.",
+        AllocationState.CANCELLED: "All of it was given back.",
+    },
+)
+described_enum(
+    PostingCause,
+    name="PostingCause",
+    description="What happened to the document that moved stock.",
+    values={
+        PostingCause.RESERVATION_CREATED: "A reservation holds units.",
+        PostingCause.RESERVATION_RELEASED: "A reservation gave units back.",
+        PostingCause.RESERVATION_MOVED: "A reservation holds its units at other locations.",
+        PostingCause.RESERVATION_COMMITTED: "A reservation became an order's allocation.",
+        PostingCause.RESERVATION_EXPIRED: "A reservation's time was over.",
+        PostingCause.ALLOCATION_CREATED: "Units were committed to an order without a reservation.",
+        PostingCause.ALLOCATION_CANCELLED: "Units that were committed to an order were given back.",
+        PostingCause.SHIPMENT_CONFIRMED: "An order's units left: on hand and allocated fell together.",
+    },
+)
+described_enum(
     RejectionCode,
     name="UserErrorCode",
     description="Why a command was refused. When several apply, the one listed first is answered.",
@@ -173,11 +273,13 @@ described_enum(
     name="Role",
     description="What kind of caller an account is. What it may see is narrowed further by its channels and locations.",
     values={
-        Role.STOREFRONT: "A key that ships in a web page or an app: availability, and what items are called.",
+        Role.STOREFRONT: "A key that ships in a web page or an app: availability, what items are called, and the "
+        "checkout's own reservations.",
         Role.BACKOFFICE: "ERP, WMS, POS, OMS: everything about stock and catalogue.",
         Role.DASHBOARD: "Screens that watch: everything about stock, nothing that changes it.",
-        Role.CHANNEL: "A marketplace or shop system: reports its sales and returns, maintains its listings.",
-        Role.PARTNER: "Somebody else's warehouse: sees and moves the stock at its locations.",
+        Role.CHANNEL: "A marketplace or shop system: reserves and allocates for its orders, reports its sales and "
+        "returns, maintains its listings.",
+        Role.PARTNER: "Somebody else's warehouse: sees, moves and ships the stock at its locations.",
         Role.ADMIN: "All of it, accounts and keys included.",
     },
 )
@@ -193,6 +295,11 @@ described_enum(
         Permission.READ_LISTINGS: "Read listings and what channels were told.",
         Permission.ADJUST_STOCK: "Change counters by deltas.",
         Permission.COUNT_STOCK: "Record counts, move units between parts, begin and end stock levels.",
+        Permission.RESERVE_STOCK: "Make reservations, change them, and commit them to orders.",
+        Permission.READ_PROMISES: "Read reservations, allocations and shipments.",
+        Permission.ALLOCATE_STOCK: "Allocate stock to orders, and cancel it.",
+        Permission.SHIP_STOCK: "Confirm shipments.",
+        Permission.EXPIRE_RESERVATIONS: "End reservations that have lapsed; the gateway does so by itself.",
         Permission.CHANGE_CATALOGUE: "Change items, locations and channels.",
         Permission.CHANGE_LISTINGS: "Change listings.",
         Permission.MANAGE_ACCOUNTS: "Manage accounts and keys, and read every account's adjustments.",
@@ -202,14 +309,21 @@ described_enum(
 
 __all__ = [
     "AdjustmentReason",
+    "AllocationState",
     "AvailabilityStatus",
     "ErrorPolicy",
+    "FulfilmentKind",
     "InventoryBucket",
     "LocationKind",
     "MovablePart",
     "Permission",
+    "PostingCause",
     "RejectionCode",
+    "ReservationChangeKind",
+    "ReservationState",
     "Role",
     "ShortagePolicy",
+    "SourcingReason",
+    "SourcingStrategy",
     "SyncState",
 ]

@@ -8,7 +8,7 @@ import strawberry
 from domain import records
 from resolvers import node_ids
 from resolvers.context import Info
-from resolvers.enums import LocationKind
+from resolvers.enums import LocationKind, SourcingStrategy
 from resolvers.freshness import MinPosition, require, required_position
 from resolvers.pagination import (
     After,
@@ -35,6 +35,15 @@ class Channel(Node):
 
     code: str = strawberry.field(description="Your own code for the channel, such as `web`.")
     name: str | None = strawberry.field(description="The channel's name for people.")
+    sourcing: SourcingStrategy = strawberry.field(
+        description="How locations are chosen for what is sold here, unless a request says otherwise."
+    )
+    reservation_ttl_seconds: int = strawberry.field(
+        description="How long a reservation lives that does not say, in seconds."
+    )
+    reservation_ttl_seconds_max: int = strawberry.field(
+        description="How long a reservation may live at the most, in seconds."
+    )
     created_at: datetime = strawberry.field(description="When the channel was created.")
     updated_at: datetime = strawberry.field(description="When the channel last changed.")
 
@@ -47,6 +56,10 @@ class Location(Node):
     name: str | None = strawberry.field(description="The location's name for people.")
     kind: LocationKind = strawberry.field(description="What kind of place it is.")
     country_code: str | None = strawberry.field(description="The country it is in (ISO 3166-1 alpha-2).")
+    region: str | None = strawberry.field(description="The region it is in, in your own terms.")
+    priority: int = strawberry.field(
+        description="Which of several locations serves first: a lower number is preferred."
+    )
     created_at: datetime = strawberry.field(description="When the location was created.")
     updated_at: datetime = strawberry.field(description="When the location last changed.")
 
@@ -64,6 +77,9 @@ def present_channel(channel: records.Channel) -> Channel:
         id=strawberry.ID(node_ids.channel_id(channel.code)),
         code=channel.code,
         name=channel.name,
+        sourcing=channel.sourcing,
+        reservation_ttl_seconds=channel.reservation_ttl_seconds,
+        reservation_ttl_seconds_max=channel.reservation_ttl_seconds_max,
         created_at=channel.created_at,
         updated_at=channel.updated_at,
     )
@@ -77,6 +93,8 @@ def present_location(location: records.Location) -> Location:
         name=location.name,
         kind=location.kind,
         country_code=location.country_code,
+        region=location.region,
+        priority=location.priority,
         created_at=location.created_at,
         updated_at=location.updated_at,
     )

@@ -12,7 +12,8 @@ from app.demo.opening import opening_quantity
 from app.demo.orders import OrderedItem, OrderLine, sum_by_invoice_and_sku
 from app.demo.places import CENTRAL, CHANNELS, EAST, LOCATIONS, MAIN_LOCATION, WEB, Route, route_of
 from domain.adjustments import AdjustmentReason, ShortagePolicy
-from domain.catalogue import ItemFields, ItemUpsert
+from domain.catalogue import ItemUpsert
+from domain.catalogue_fields import ItemFields
 from domain.decider import Command
 from domain.levels import LevelKey
 from domain.listings import ListingUpsert

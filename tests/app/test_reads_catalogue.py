@@ -8,11 +8,11 @@ from domain.catalogue import (
     ChannelArchive,
     ChannelUpsert,
     ItemArchive,
-    ItemFields,
     ItemUpsert,
     LocationArchive,
     LocationUpsert,
 )
+from domain.catalogue_fields import ItemFields
 from domain.decider import Command
 from domain.listings import ListingUpsert
 from domain.ports import ItemFilter

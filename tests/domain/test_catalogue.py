@@ -6,21 +6,17 @@ import pytest
 
 from domain.catalogue import (
     ChannelArchive,
-    ChannelArchived,
-    ChannelFields,
     ChannelUpsert,
-    ChannelUpserted,
     ItemArchive,
     ItemArchived,
-    ItemFields,
     ItemUpsert,
     ItemUpserted,
     LocationArchive,
     LocationArchived,
-    LocationFields,
     LocationUpsert,
     LocationUpserted,
 )
+from domain.catalogue_fields import ItemFields, LocationFields
 from domain.decider import Command
 from domain.records import Attribute, Channel, Identifier, Item, Location, LocationKind
 from domain.rejections import RejectionCode
@@ -164,6 +160,9 @@ class TestLocationUpsert:
             (LocationFields(name=None), replace(RICH_LOCATION, name=None)),
             (LocationFields(kind=LocationKind.SUPPLIER), replace(RICH_LOCATION, kind=LocationKind.SUPPLIER)),
             (LocationFields(country_code=None), replace(RICH_LOCATION, country_code=None)),
+            (LocationFields(region="south"), replace(RICH_LOCATION, region="south")),
+            (LocationFields(priority=0), replace(RICH_LOCATION, priority=0)),
+            (LocationFields(priority=1_000_000), replace(RICH_LOCATION, priority=1_000_000)),
         ],
     )
     def test_a_named_field_changes_and_all_else_stays(self, fields: LocationFields, after: Location) -> None:
@@ -218,37 +217,6 @@ class TestLocationArchive:
     def test_an_unknown_or_archived_location(self, code: str) -> None:
         given(location("OLD", archived_at=EARLIER)).when(LocationArchive(code=code)).then_refused(
             RejectionCode.LOCATION_NOT_FOUND, "locationId"
-        )
-
-
-class TestChannel:
-    def test_a_channel_is_created(self) -> None:
-        created = Channel(code=WEB, created_at=NOW, updated_at=NOW)
-        state = given().when(ChannelUpsert(code=WEB, fields={})).then(ChannelUpserted(channel=created))
-        assert state.channels == {WEB: created}
-
-    @pytest.mark.parametrize("name", ["Shop", None])
-    def test_its_name_changes(self, name: str | None) -> None:
-        given(RICH_CHANNEL).when(ChannelUpsert(code=WEB, fields={"name": name})).then(
-            ChannelUpserted(channel=replace(RICH_CHANNEL, name=name, updated_at=NOW))
-        )
-
-    @pytest.mark.parametrize("fields", [ChannelFields(), ChannelFields(name="Web shop")])
-    def test_what_changes_nothing_appends_nothing(self, fields: ChannelFields) -> None:
-        given(RICH_CHANNEL).when(ChannelUpsert(code=WEB, fields=fields)).then()
-
-    def test_it_is_archived_and_comes_back(self) -> None:
-        archived = replace(RICH_CHANNEL, archived_at=NOW, updated_at=NOW)
-        state = given(RICH_CHANNEL).when(ChannelArchive(code=WEB)).then(ChannelArchived(channel=archived))
-        assert state.channels == {WEB: archived}
-        given(archived).when(ChannelUpsert(code=WEB, fields={})).then(
-            ChannelUpserted(channel=replace(RICH_CHANNEL, updated_at=NOW))
-        )
-
-    @pytest.mark.parametrize("code", ["shop", "old"])
-    def test_an_unknown_or_archived_channel(self, code: str) -> None:
-        given(channel("old", archived_at=EARLIER)).when(ChannelArchive(code=code)).then_refused(
-            RejectionCode.CHANNEL_NOT_FOUND, "channelId"
         )
 
 
@@ -340,9 +308,9 @@ def test_all_that_is_wrong_with_an_item_is_named_at_once() -> None:
 
 
 def test_all_that_is_wrong_with_a_location_is_named_at_once() -> None:
-    fields = LocationFields(name="\x00", country_code="germany")
+    fields = LocationFields(name="\x00", country_code="germany", region="", priority=-1)
     given().when(LocationUpsert(code=" ", fields=fields, channels=frozenset({""}))).then_refused(
-        RejectionCode.INVALID_INPUT, "code", "name", "countryCode", "channelIds"
+        RejectionCode.INVALID_INPUT, "code", "name", "countryCode", "region", "priority", "channelIds"
     )
 
 
