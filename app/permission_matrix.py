@@ -26,6 +26,7 @@ from resolvers.permissions import (
     INTROSPECTION,
     MUTATIONS,
     NODES,
+    NULLED,
     QUERIES,
     ROWS,
     SHOWN_WITH_THEIR_PARENT,
@@ -144,8 +145,19 @@ def _types_behind(schema: GraphQLSchema, field: GraphQLField, role: Role) -> set
 
 def _shown(schema: GraphQLSchema, type_name: str, role: Role) -> dict[str, Cell]:
     """Return the cells of a type of which the role is answered objects."""
-    coordinates = [f"{type_name}.{name}" for name in _object(schema, type_name).fields]
-    return {one: Cell.EMPTY if EMPTIED.get(one) not in (None, *GRANTS[role]) else Cell.SHOWN for one in coordinates}
+    return {one: _bare(one, role) or Cell.SHOWN for one in _coordinates(schema, type_name)}
+
+
+def _coordinates(schema: GraphQLSchema, type_name: str) -> list[str]:
+    return [f"{type_name}.{name}" for name in _object(schema, type_name).fields]
+
+
+def _bare(coordinate: str, role: Role) -> Cell | None:
+    """Return how a field is kept from the role; None where it is not."""
+    for table, cell in ((EMPTIED, Cell.EMPTY), (NULLED, Cell.NULL)):
+        if table.get(coordinate) not in (None, *GRANTS[role]):
+            return cell
+    return None
 
 
 def _of_refused_payloads(schema: GraphQLSchema, types: set[str], role: Role) -> dict[str, Cell]:
@@ -205,7 +217,7 @@ def _lines(schema: GraphQLSchema) -> Iterator[str]:
 
 def _is_decided(coordinate: str) -> bool:
     """Return whether the table says for this very field what it needs."""
-    return coordinate.partition(".")[0] in ROOTS or coordinate in EMPTIED
+    return coordinate.partition(".")[0] in ROOTS or coordinate in EMPTIED or coordinate in NULLED
 
 
 def _node_rows(permission: Permission | None) -> list[Row]:

@@ -14,6 +14,7 @@ from domain.availability import availability_status
 from domain.catalogue import ChannelArchived, ItemArchived, ItemUpserted, LocationArchived, LocationUpserted
 from domain.listings import ListingUpserted
 from domain.ports import ChangedSince, RecordedEvent, StockSnapshot
+from domain.postings import StockPosted
 from domain.stock_commands import InventoryAdjusted, LevelActivated, LevelDeactivated
 from resolvers.availability import available_quantity, counted_levels
 from resolvers.context import Services
@@ -99,6 +100,8 @@ class AvailabilityStream:
                     self._sees(one.location) for one in levels
                 ):
                     yield adjustment.sku
+                case StockPosted(posting=posting, levels=levels) if any(self._sees(one.location) for one in levels):
+                    yield posting.sku
                 case LevelActivated(level=level) | LevelDeactivated(level=level) if self._sees(level.location):
                     yield level.sku
                 case ItemUpserted(item=item) | ItemArchived(item=item):

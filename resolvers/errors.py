@@ -31,7 +31,9 @@ class UserError:
     message: str = strawberry.field(description="A sentence for people that says what to do.")
     code: RejectionCode = strawberry.field(description="The reason, for programs.")
     quantity_available: int | None = strawberry.field(
-        default=None, description="For INSUFFICIENT_STOCK: how many units could have been taken, in base units."
+        default=None,
+        description="For INSUFFICIENT_STOCK, EXCEEDS_RESERVED_QUANTITY and EXCEEDS_ALLOCATED_QUANTITY: how many units "
+        "could have been taken, in base units.",
     )
 
 

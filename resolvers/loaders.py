@@ -11,8 +11,10 @@ from strawberry.dataloader import DataLoader
 
 from domain.account_records import ApiKey
 from domain.adjustments import Adjustment
+from domain.allocation_commands import Allocation, OrderKey, Shipment
 from domain.ports import ANY, NEWEST, PositionNotReached, Reads, StockSnapshot
 from domain.records import Channel, Item, Listing, Location
+from domain.reservation_commands import Reservation
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -44,6 +46,14 @@ class LoadAtLeast(Protocol[Key_contra, Value_co]):
 
     async def __call__(self, keys: Sequence[Key_contra], /, *, at_least: int) -> Sequence[Value_co]:
         """Return the values. Raises PositionNotReached."""
+        ...
+
+
+class LoadOneAtLeast(Protocol[Key_contra, Value_co]):
+    """Reads one value that has reached a position."""
+
+    async def __call__(self, key: Key_contra, /, *, at_least: int) -> Value_co:
+        """Return the value. Raises PositionNotReached."""
         ...
 
 
@@ -116,9 +126,16 @@ class Loaders:
             reads.channels_served, has_replica=fresh
         )
         self.listings: FreshLoader[str, tuple[Listing, ...]] = FreshLoader(reads.listings, has_replica=fresh)
+        self.reservations: FreshLoader[str, Reservation | None] = FreshLoader(reads.reservations, has_replica=fresh)
+        self.allocations: FreshLoader[str, Allocation | None] = FreshLoader(reads.allocations, has_replica=fresh)
+        self.allocations_of_orders: FreshLoader[OrderKey, Allocation | None] = FreshLoader(
+            each_of(reads.allocation_of), has_replica=fresh
+        )
         # What the ledger names is read where the ledger was written: a row must never be ahead of what it names.
         self.locations_ever_used: DataLoader[str, Location | None] = loader_of(reads.locations_ever_used)
         self.adjustments: DataLoader[str, Adjustment | None] = loader_of(reads.adjustments)
+        self.shipments: DataLoader[str, Shipment | None] = loader_of(reads.shipments)
+        self.shipments_of_orders: DataLoader[OrderKey, tuple[Shipment, ...]] = loader_of(reads.shipments_of)
         self.api_keys_of: DataLoader[str, tuple[ApiKey, ...]] = loader_of(reads.api_keys_of)
         self.newest_position: DataLoader[None, int] = loader_of(one_for_all(reads.position))
 
@@ -134,6 +151,15 @@ def loader_of(
         return [found[key] for key in keys]
 
     return SharedLoader(load_fn=load_each_once, cache=False, max_batch_size=keys_max)
+
+
+def each_of(load: LoadOneAtLeast[Key, Value]) -> LoadAtLeast[Key, Value]:
+    """Return what loads each of several keys by a read of its own, side by side."""
+
+    async def load_each(keys: Sequence[Key], /, *, at_least: int) -> list[Value]:
+        return await asyncio.gather(*(load(key, at_least=at_least) for key in keys))
+
+    return load_each
 
 
 def one_for_all(load: Callable[[], Awaitable[Value]]) -> Callable[[Sequence[None]], Awaitable[Sequence[Value]]]:

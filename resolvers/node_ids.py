@@ -2,6 +2,7 @@
 
 import json
 
+from domain.postings import PostingCause
 from domain.text import decode_node_id, encode_node_id
 
 ITEM = "InventoryItem"
@@ -12,6 +13,20 @@ ADJUSTMENT = "InventoryAdjustment"
 LISTING = "Listing"
 ACCOUNT = "Account"
 API_KEY = "ApiKey"
+RESERVATION = "Reservation"
+ALLOCATION = "Allocation"
+SHIPMENT = "Shipment"
+DOCUMENTS: dict[PostingCause, str] = {
+    PostingCause.RESERVATION_CREATED: RESERVATION,
+    PostingCause.RESERVATION_RELEASED: RESERVATION,
+    PostingCause.RESERVATION_MOVED: RESERVATION,
+    PostingCause.RESERVATION_COMMITTED: RESERVATION,
+    PostingCause.RESERVATION_EXPIRED: RESERVATION,
+    PostingCause.ALLOCATION_CREATED: ALLOCATION,
+    PostingCause.ALLOCATION_CANCELLED: ALLOCATION,
+    PostingCause.SHIPMENT_CONFIRMED: ALLOCATION,
+}
+"""Which kind of document a posting names."""
 
 
 def code_from(either: str, *, type_name: str) -> str:
@@ -58,6 +73,26 @@ def account_id(code: str) -> str:
 def api_key_id(key: str) -> str:
     """Return the global id of an API key."""
     return encode_node_id(API_KEY, key)
+
+
+def reservation_id(key: str) -> str:
+    """Return the global id of a reservation."""
+    return encode_node_id(RESERVATION, key)
+
+
+def allocation_id(key: str) -> str:
+    """Return the global id of an allocation."""
+    return encode_node_id(ALLOCATION, key)
+
+
+def shipment_id(key: str) -> str:
+    """Return the global id of a shipment."""
+    return encode_node_id(SHIPMENT, key)
+
+
+def document_id(cause: PostingCause, key: str) -> str:
+    """Return the global id of the document behind a posting."""
+    return encode_node_id(DOCUMENTS[cause], key)
 
 
 def pair_key(first: str, second: str) -> str:

@@ -27,6 +27,9 @@ QUERIES: Mapping[str, Permission | None] = {
     "channels": Permission.READ_CATALOGUE,
     "adjustment": Permission.READ_ADJUSTMENTS,
     "movements": Permission.READ_STOCK,
+    "reservation": Permission.RESERVE_STOCK,
+    "reservations": Permission.READ_PROMISES,
+    "allocation": Permission.READ_PROMISES,
     "account": Permission.MANAGE_ACCOUNTS,
     "accounts": Permission.MANAGE_ACCOUNTS,
     "node": None,  # each kind of node has its own, below
@@ -43,6 +46,14 @@ MUTATIONS: Mapping[str, Permission | None] = {
     "inventoryMove": Permission.COUNT_STOCK,
     "inventoryActivate": Permission.COUNT_STOCK,
     "inventoryDeactivate": Permission.COUNT_STOCK,
+    "reservationCreate": Permission.RESERVE_STOCK,
+    "reservationExtend": Permission.RESERVE_STOCK,
+    "reservationRelease": Permission.RESERVE_STOCK,
+    "reservationMove": Permission.RESERVE_STOCK,
+    "reservationCommit": Permission.RESERVE_STOCK,
+    "allocationCreate": Permission.ALLOCATE_STOCK,
+    "allocationCancel": Permission.ALLOCATE_STOCK,
+    "shipmentConfirm": Permission.SHIP_STOCK,
     "itemUpsert": Permission.CHANGE_CATALOGUE,
     "itemUpsertBulk": Permission.CHANGE_CATALOGUE,
     "itemArchive": Permission.CHANGE_CATALOGUE,
@@ -72,8 +83,9 @@ ROWS: Mapping[FileKind, Permission] = {
 SUBSCRIPTIONS: Mapping[str, Permission] = {
     "stockChanged": Permission.READ_STOCK,
     "availabilityChanged": Permission.READ_AVAILABILITY,
+    "reservationChanged": Permission.RESERVE_STOCK,
 }
-"""Refused like questions."""
+"""Refused like questions. Who lacks READ_PROMISES follows reservations by their ids only."""
 
 EMPTIED: Mapping[str, Permission] = {
     "Availability.levels": Permission.READ_STOCK,
@@ -87,8 +99,22 @@ EMPTIED: Mapping[str, Permission] = {
     "InventoryMovePayload.syncStatus": Permission.READ_LISTINGS,
     "InventoryActivatePayload.syncStatus": Permission.READ_LISTINGS,
     "InventoryDeactivatePayload.syncStatus": Permission.READ_LISTINGS,
+    "ReservationCreatePayload.levels": Permission.READ_STOCK,
+    "ReservationExtendPayload.levels": Permission.READ_STOCK,
+    "ReservationReleasePayload.levels": Permission.READ_STOCK,
+    "ReservationMovePayload.levels": Permission.READ_STOCK,
+    "ReservationCommitPayload.levels": Permission.READ_STOCK,
+    "AllocationCreatePayload.levels": Permission.READ_STOCK,
+    "AllocationCancelPayload.levels": Permission.READ_STOCK,
+    "ShipmentConfirmPayload.levels": Permission.READ_STOCK,
 }
 """Lists that are answered empty without the permission, so that one document serves callers of every role."""
+
+NULLED: Mapping[str, Permission] = {
+    "Reservation.allocation": Permission.READ_PROMISES,
+    "ReservationCommitPayload.allocation": Permission.READ_PROMISES,
+}
+"""Answered with null without the permission, for the same reason: an order may hold more than the caller's own."""
 
 NODES: Mapping[str, Permission] = {
     node_ids.ITEM: Permission.READ_CATALOGUE,
@@ -99,6 +125,9 @@ NODES: Mapping[str, Permission] = {
     node_ids.LISTING: Permission.READ_LISTINGS,
     node_ids.ACCOUNT: Permission.MANAGE_ACCOUNTS,
     node_ids.API_KEY: Permission.MANAGE_ACCOUNTS,
+    node_ids.RESERVATION: Permission.READ_PROMISES,
+    node_ids.ALLOCATION: Permission.READ_PROMISES,
+    node_ids.SHIPMENT: Permission.READ_PROMISES,
 }
 """`node` answers null for what the role may not see, as for what is not there."""
 
@@ -107,16 +136,21 @@ SHOWN_WITH_THEIR_PARENT: Mapping[str, str] = {
     "AccountConnection": "edges nodes pageInfo",
     "AccountEdge": "node cursor",
     "AccountPayload": "account userErrors",
+    "Allocation": "id orderId channelId channel fulfilment state lines shipments createdAt updatedAt version",
+    "AllocationCancelPayload": "replayed userErrors position allocation",
+    "AllocationCreatePayload": "replayed userErrors position allocation",
+    "AllocationLine": "lineId sku item quantity openQuantity shippedQuantity cancelledQuantity holds",
     "ApiKey": "id keyId accountId name channelIds locationIds createdAt createdBy expiresAt revokedAt replacedBy",
     "ApiKeyPayload": "apiKey token userErrors",
     "Availability": "sku channelId availableQuantity status asOf position nodes",
     "AvailabilityChange": "position sku channelId availableQuantity previousQuantity status",
-    "Channel": "id code name createdAt updatedAt",
+    "Channel": "id code name sourcing reservationTtlSeconds reservationTtlSecondsMax createdAt updatedAt",
     "ChannelConnection": "edges nodes pageInfo",
     "ChannelEdge": "node cursor",
     "ChannelPayload": "position channel userErrors",
     "ChannelSyncStatus": "channelId sku state desiredQuantity confirmedQuantity confirmedAt idempotencyKey lagSeconds "
     "attempts lastError nextAttemptAt",
+    "Hold": "sku locationCode quantity reason location",
     "InventoryActivatePayload": "replayed userErrors inventoryItem position",
     "InventoryAdjustBulkPayload": "results position userErrors",
     "InventoryAdjustPayload": "replayed userErrors inventoryItem position adjustment",
@@ -136,7 +170,7 @@ SHOWN_WITH_THEIR_PARENT: Mapping[str, str] = {
     "Listing": "id sku channelId externalKey updatedAt",
     "ListingUpsertBulkPayload": "position results userErrors",
     "ListingUpsertResult": "listing userErrors",
-    "Location": "id code name kind countryCode createdAt updatedAt channels",
+    "Location": "id code name kind countryCode region priority createdAt updatedAt channels",
     "LocationConnection": "edges nodes pageInfo",
     "LocationEdge": "node cursor",
     "LocationPayload": "position location userErrors",
@@ -144,13 +178,28 @@ SHOWN_WITH_THEIR_PARENT: Mapping[str, str] = {
     "NodeAvailability": "location availableQuantity status",
     "PageInfo": "hasNextPage hasPreviousPage startCursor endCursor",
     "ProductVariant": "sku availability inventoryItem",
+    "Reservation": "id reservationId state channelId channel externalReference fulfilment lines createdAt expiresAt "
+    "updatedAt version orderId",
+    "ReservationChange": "position occurredAt reservation change",
+    "ReservationCommitPayload": "replayed userErrors position reservation",
+    "ReservationConnection": "edges nodes pageInfo",
+    "ReservationCreatePayload": "replayed userErrors position reservation",
+    "ReservationEdge": "node cursor",
+    "ReservationExtendPayload": "replayed userErrors position reservation",
+    "ReservationLine": "lineId sku item quantity heldQuantity holds",
+    "ReservationMovePayload": "replayed userErrors position reservation",
+    "ReservationReleasePayload": "replayed userErrors position reservation",
     "RowImportCounts": "applied unchanged replayed refused",
     "RowImportResult": "row status userErrors",
     "RowsImportPayload": "results counts run position errorFile userErrors",
-    "StockChange": "position occurredAt sku adjustment reason sourceChannelId correlationId levels",
+    "Shipment": "id shipmentId orderId channelId lines shippedAt recordedAt",
+    "ShipmentConfirmPayload": "replayed userErrors position allocation shipment",
+    "ShipmentLine": "lineId sku item quantity holds",
+    "StockChange": "position occurredAt sku adjustment reason cause documentId sourceChannelId correlationId levels",
     "StockLevel": "id sku location onHand reserved allocated quarantined damaged safetyStock incoming inTransit "
     "backordered available version updatedAt hasOpenConflict",
-    "StockMovement": "sku locationCode bucket delta balanceAfter reason recordedAt location adjustment",
+    "StockMovement": "sku locationCode bucket delta balanceAfter reason cause documentId recordedAt location "
+    "adjustment",
     "StockMovementConnection": "edges nodes pageInfo",
     "StockMovementEdge": "node cursor",
     "UserError": "field message code quantityAvailable",
@@ -166,7 +215,7 @@ def placed_fields() -> dict[str, Permission | None]:
     placed: dict[str, Permission | None] = {}
     for root, fields in (("Query", QUERIES), ("Mutation", MUTATIONS), ("Subscription", SUBSCRIPTIONS)):
         placed.update((f"{root}.{name}", needed) for name, needed in fields.items())
-    placed.update(EMPTIED)
+    placed.update({**EMPTIED, **NULLED})
     for type_name, names in SHOWN_WITH_THEIR_PARENT.items():
         placed.update((f"{type_name}.{name}", None) for name in names.split())
     return placed

@@ -9,6 +9,8 @@ from domain.text import decode_node_id
 from resolvers import node_ids
 from resolvers.account_changes import AccountMutations
 from resolvers.accounts import AccountQueries, load_account, load_api_key
+from resolvers.allocation_changes import AllocationMutations
+from resolvers.allocations import AllocationQueries, load_allocation, load_shipment
 from resolvers.availability import AvailabilityQueries
 from resolvers.catalogue import ItemQueries, load_item
 from resolvers.catalogue_changes import CatalogueMutations
@@ -26,6 +28,9 @@ from resolvers.permissions import PermissionGate, may_see_node
 from resolvers.persisted import PersistedDocuments, Trust
 from resolvers.places import Node, PlaceQueries, load_channel, load_location
 from resolvers.request_log import RequestLog
+from resolvers.reservation_changes import ReservationMutations
+from resolvers.reservation_stream import ReservationSubscriptions
+from resolvers.reservations import ReservationQueries, load_reservation
 from resolvers.served_schema import Road, Schema
 from resolvers.stock import LedgerQueries, load_adjustment, load_level
 from resolvers.stock_changes import StockMutations
@@ -40,11 +45,22 @@ NODE_LOADERS: dict[str, Callable[[Info, str], Awaitable[Node | None]]] = {
     node_ids.LISTING: load_listing,
     node_ids.ACCOUNT: load_account,
     node_ids.API_KEY: load_api_key,
+    node_ids.RESERVATION: load_reservation,
+    node_ids.ALLOCATION: load_allocation,
+    node_ids.SHIPMENT: load_shipment,
 }
 
 
 @strawberry.type(description="What can be asked.")
-class Query(AvailabilityQueries, ItemQueries, PlaceQueries, LedgerQueries, AccountQueries):
+class Query(
+    AvailabilityQueries,
+    ItemQueries,
+    PlaceQueries,
+    LedgerQueries,
+    ReservationQueries,
+    AllocationQueries,
+    AccountQueries,
+):
     """All questions."""
 
     @strawberry.field(description="Anything with a global id; null when there is nothing that you may see.")
@@ -71,12 +87,14 @@ class FederatedQuery(Query, FederationQueries):
 
 
 @strawberry.type(description="What can be changed. Every change of stock carries an idempotency key.")
-class Mutation(StockMutations, CatalogueMutations, AccountMutations, FileMutations):
+class Mutation(
+    StockMutations, ReservationMutations, AllocationMutations, CatalogueMutations, AccountMutations, FileMutations
+):
     """All changes."""
 
 
 @strawberry.type(description="What can be followed, over graphql-transport-ws or server-sent events.")
-class Subscription(StockSubscriptions):
+class Subscription(StockSubscriptions, ReservationSubscriptions):
     """All subscriptions."""
 
 

@@ -10,11 +10,12 @@ from domain import adjustments
 from domain.levels import StockLevel as DomainLevel
 from domain.permissions import Permission
 from domain.ports import LedgerRow
+from domain.postings import PostingCause as DomainCause
 from domain.principals import EVERYTHING, Principal
 from domain.records import Location as DomainLocation
 from resolvers import node_ids
 from resolvers.context import Info
-from resolvers.enums import AdjustmentReason, InventoryBucket
+from resolvers.enums import AdjustmentReason, InventoryBucket, PostingCause
 from resolvers.errors import bad_input
 from resolvers.freshness import MinPosition, require, required_position
 from resolvers.pagination import After, Connection, First, checked_page_size, key_from_cursor, page_of, whole_number
@@ -59,18 +60,31 @@ class StockMovement:
     bucket: InventoryBucket = strawberry.field(description="The counter that moved.")
     delta: int = strawberry.field(description="By how much, in base units; negative when units left the counter.")
     balance_after: int = strawberry.field(description="Where the counter stood afterwards.")
-    reason: AdjustmentReason = strawberry.field(description="Why it moved.")
+    reason: AdjustmentReason | None = strawberry.field(
+        description="Why it moved; null when a document (a reservation, an order) moved it."
+    )
+    cause: PostingCause | None = strawberry.field(
+        description="What happened to the document that moved it; null when an adjustment did."
+    )
+    document_id: strawberry.ID | None = strawberry.field(
+        description="The global id of that document; `node` answers it to those who may see it."
+    )
     recorded_at: datetime = strawberry.field(description="When it was recorded.")
-    adjustment_id: strawberry.Private[str]
+    adjustment_id: strawberry.Private[str | None]
 
     @strawberry.field(description="The location where the counter moved.")
     async def location(self, info: Info) -> Location:
         """Load the location."""
-        return await _location_of_record(info, self.location_code)
+        return await location_of_record(info, self.location_code)
 
-    @strawberry.field(description="The adjustment that the movement belongs to, with all that moved with it.")
-    async def adjustment(self, info: Info) -> "InventoryAdjustment":
+    @strawberry.field(
+        description="The adjustment that the movement belongs to, with all that moved with it; null when a document "
+        "moved it."
+    )
+    async def adjustment(self, info: Info) -> "InventoryAdjustment | None":
         """Load the adjustment."""
+        if self.adjustment_id is None:
+            return None
         found = await info.context.services.loaders.adjustments.load(self.adjustment_id)
         if found is None:
             raise LookupError(f"movement without its adjustment {self.adjustment_id}")
@@ -144,6 +158,8 @@ def present_adjustment(adjustment: adjustments.Adjustment, caller: Principal) ->
                 delta=movement.delta,
                 balance_after=movement.balance_after,
                 reason=adjustment.reason,
+                cause=None,
+                document_id=None,
                 recorded_at=adjustment.recorded_at,
                 adjustment_id=adjustment.id,
             )
@@ -176,9 +192,16 @@ def present_ledger_row(row: LedgerRow) -> StockMovement:
         delta=row.delta,
         balance_after=row.balance_after,
         reason=row.reason,
+        cause=row.cause,
+        document_id=present_document_id(row.cause, row.document_id),
         recorded_at=row.recorded_at,
         adjustment_id=row.adjustment_id,
     )
+
+
+def present_document_id(cause: DomainCause | None, document: str | None) -> strawberry.ID | None:
+    """Return the global id of the document behind a posting."""
+    return None if cause is None or document is None else strawberry.ID(node_ids.document_id(cause, document))
 
 
 async def present_levels(info: Info, levels: Iterable[DomainLevel]) -> list[StockLevel]:
@@ -274,7 +297,8 @@ class LedgerQueries:
         return page_of(rows, first=size, after=after, present=present_ledger_row, key=lambda row: str(row.row_id))
 
 
-async def _location_of_record(info: Info, code: str) -> Location:
+async def location_of_record(info: Info, code: str) -> Location:
+    """Return a location that a record names, archived or not."""
     found = await info.context.services.loaders.locations_ever_used.load(code)
     if found is None:
         raise LookupError(f"a record names the location {code}, which was never there")

@@ -1,7 +1,6 @@
 """Mutations that move stock: parse, make one call, present."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated, TypeVar, cast
 
 import strawberry
@@ -17,6 +16,7 @@ from resolvers.context import Info
 from resolvers.enums import ErrorPolicy, RejectionCode
 from resolvers.errors import UserError, user_errors
 from resolvers.listings import ChannelSyncStatus, load_sync_status
+from resolvers.receipts import executed, placed
 from resolvers.stock import InventoryAdjustment, StockLevel, present_if_visible, present_levels
 from resolvers.stock_inputs import (
     InventoryActivateInput,
@@ -144,7 +144,7 @@ class StockMutations:
         """Adjust one item."""
         command = adjust_command(input, command_id=info.context.services.new_id())
         return _adjusting_payload(
-            InventoryAdjustPayload, command, await _execute(info, command), by=info.context.principal, prefix=("input",)
+            InventoryAdjustPayload, command, await executed(info, command), by=info.context.principal, prefix=("input",)
         )
 
     @strawberry.mutation(
@@ -159,11 +159,11 @@ class StockMutations:
         """Adjust many items."""
         refused = bulk_refusal(sum(max(1, len(one.adjustments)) for one in inputs))
         if refused is not None:
-            (placed,) = await _placed(info, [refused])
+            (outcome,) = await placed(info, [refused])
             errors = user_errors(refused, prefix=())
-            return InventoryAdjustBulkPayload(results=[], position=str(placed.position), user_errors=errors)
+            return InventoryAdjustBulkPayload(results=[], position=str(outcome.position), user_errors=errors)
         commands = [adjust_command(one, command_id=info.context.services.new_id()) for one in inputs]
-        outcomes = await _placed(info, await execute_bulk(info, commands, error_policy))
+        outcomes = await placed(info, await execute_bulk(info, commands, error_policy))
         newest = max(one.position or 0 for one in outcomes)
         return InventoryAdjustBulkPayload(
             results=_bulk_results(commands, outcomes, info.context.principal), position=str(newest), user_errors=[]
@@ -181,10 +181,10 @@ class StockMutations:
         """Count one item."""
         command = set_command(input, command_id=info.context.services.new_id())
         if isinstance(command, Refused):
-            (refused,) = await _placed(info, [command])
+            (refused,) = await placed(info, [command])
             return _refused_payload(InventorySetPayload, input.sku, input.idempotency_key, cast(Refused, refused))
         return _adjusting_payload(
-            InventorySetPayload, command, await _execute(info, command), by=info.context.principal, prefix=("input",)
+            InventorySetPayload, command, await executed(info, command), by=info.context.principal, prefix=("input",)
         )
 
     @strawberry.mutation(
@@ -199,7 +199,7 @@ class StockMutations:
         """Move one item's units."""
         command = move_command(input, command_id=info.context.services.new_id())
         return _adjusting_payload(
-            InventoryMovePayload, command, await _execute(info, command), by=info.context.principal, prefix=("input",)
+            InventoryMovePayload, command, await executed(info, command), by=info.context.principal, prefix=("input",)
         )
 
     @strawberry.mutation(description="Begin to stock an item at a location, with all counters at zero.")
@@ -210,7 +210,7 @@ class StockMutations:
     ) -> InventoryActivatePayload | None:
         """Begin one level."""
         command = activate_command(input, command_id=info.context.services.new_id())
-        return _level_payload(InventoryActivatePayload, command, await _execute(info, command))
+        return _level_payload(InventoryActivatePayload, command, await executed(info, command))
 
     @strawberry.mutation(description="End a stock level on which nothing is left and nothing is promised.")
     async def inventory_deactivate(
@@ -220,21 +220,7 @@ class StockMutations:
     ) -> InventoryDeactivatePayload | None:
         """End one level."""
         command = deactivate_command(input, command_id=info.context.services.new_id())
-        return _level_payload(InventoryDeactivatePayload, command, await _execute(info, command))
-
-
-async def _execute(info: Info, command: StockCommands) -> Receipt | Refused:
-    outcome = await info.context.services.ledger.execute(command, by=info.context.principal)
-    return (await _placed(info, [outcome]))[0]
-
-
-async def _placed(info: Info, outcomes: Sequence[Receipt | Refused]) -> list[Receipt | Refused]:
-    """Return the outcomes, each with a position: what was refused unseen stands at the newest as of now."""
-    if all(one.position is not None for one in outcomes):
-        return list(outcomes)
-    # Read before the payload reads anything else, so that nothing it shows is older than its position.
-    newest = await info.context.services.loaders.newest_position.load(None)
-    return [one if one.position is not None else replace(one, position=newest) for one in outcomes]
+        return _level_payload(InventoryDeactivatePayload, command, await executed(info, command))
 
 
 Adjusting = TypeVar("Adjusting", InventoryAdjustPayload, InventorySetPayload, InventoryMovePayload)

@@ -10,15 +10,16 @@ import strawberry
 from domain.adjustments import Adjustment
 from domain.levels import StockLevel as DomainLevel
 from domain.ports import RecordedEvent
-from domain.principals import Principal
+from domain.postings import Posting, StockPosted
+from domain.principals import EVERYTHING, Principal
 from domain.stock_commands import InventoryAdjusted, LevelActivated, LevelDeactivated
 from resolvers.availability import SKUS_MAX, ChannelArgument, LocationsArgument, channel_code, location_codes
 from resolvers.availability_stream import AvailabilityStream, AvailableNow, channel_not_found
 from resolvers.context import Info
-from resolvers.enums import AdjustmentReason, AvailabilityStatus
+from resolvers.enums import AdjustmentReason, AvailabilityStatus, PostingCause
 from resolvers.errors import bad_input
 from resolvers.freshness import position_from
-from resolvers.stock import InventoryAdjustment, StockLevel, present_adjustment, present_levels
+from resolvers.stock import InventoryAdjustment, StockLevel, present_adjustment, present_document_id, present_levels
 from resolvers.visibility import UNKNOWN_CHANNEL, answered_channel, visible_locations
 
 
@@ -32,10 +33,18 @@ class StockChange:
     occurred_at: datetime = strawberry.field(description="When it happened in the world, as the caller gave it.")
     sku: str = strawberry.field(description="The item's SKU.")
     adjustment: InventoryAdjustment | None = strawberry.field(
-        description="The adjustment behind it; null when a level began or ended."
+        description="The adjustment behind it; null when a document moved stock, or a level began or ended."
     )
     changed_levels: strawberry.Private[list[DomainLevel]]
-    reason: AdjustmentReason | None = strawberry.field(description="Why stock changed.")
+    reason: AdjustmentReason | None = strawberry.field(
+        description="Why stock was adjusted; null when it was not an adjustment."
+    )
+    cause: PostingCause | None = strawberry.field(
+        description="What happened to the document (a reservation, an order) that moved stock; null when none did."
+    )
+    document_id: strawberry.ID | None = strawberry.field(
+        description="The global id of that document; `node` answers it to those who may see it."
+    )
     source_channel_id: strawberry.ID | None = strawberry.field(description="The code of the channel that caused it.")
     correlation_id: str | None = strawberry.field(description="The caller's own trace id, as given.")
 
@@ -152,6 +161,8 @@ def _stock_change(
     match recorded.event:
         case InventoryAdjusted(adjustment=adjustment, levels=levels):
             change = _change_by_adjustment(adjustment, recorded.position, caller)
+        case StockPosted(posting=posting, levels=levels):
+            change = _change_by_posting(posting, recorded.position, caller)
         case LevelActivated(level=level) | LevelDeactivated(level=level):
             levels = (level,)
             change = _change_of_level(level, recorded)
@@ -171,8 +182,27 @@ def _change_by_adjustment(adjustment: Adjustment, position: int, caller: Princip
         adjustment=presented,
         changed_levels=[],
         reason=adjustment.reason,
+        cause=None,
+        document_id=None,
         source_channel_id=presented.source_channel_id,
         correlation_id=presented.correlation_id,
+    )
+
+
+def _change_by_posting(posting: Posting, position: int, caller: Principal) -> StockChange:
+    channel = posting.source_channel
+    is_told_all = caller.scope == EVERYTHING or posting.account == caller.account
+    return StockChange(
+        position=str(position),
+        occurred_at=posting.recorded_at,
+        sku=posting.sku,
+        adjustment=None,
+        changed_levels=[],
+        reason=None,
+        cause=posting.cause,
+        document_id=present_document_id(posting.cause, posting.document_id),
+        source_channel_id=_id_or_none(channel) if channel is not None and caller.scope.sees_channel(channel) else None,
+        correlation_id=posting.correlation_id if is_told_all else None,
     )
 
 
@@ -184,6 +214,8 @@ def _change_of_level(level: DomainLevel, recorded: RecordedEvent) -> StockChange
         adjustment=None,
         changed_levels=[],
         reason=None,
+        cause=None,
+        document_id=None,
         source_channel_id=None,
         correlation_id=None,
     )
