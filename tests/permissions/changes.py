@@ -24,7 +24,7 @@ def changes(ground: Ground) -> list[Entry]:
     return [*_stock_changes(), *_catalogue_changes(), *_account_changes(ground), *_imports()]
 
 
-def _mutation(field_name: str, kind: str, own: Values, probes: Mapping[str, str], **more: Any) -> Entry:
+def mutation(field_name: str, kind: str, own: Values, probes: Mapping[str, str], **more: Any) -> Entry:
     """Return the entry of a change; each probe is (input type and field @ place in the input) with its kind."""
     name = more.pop("name", field_name)
     argument = more.pop("argument", "input")
@@ -59,27 +59,27 @@ def _stock_changes() -> list[Entry]:
     level = {"sku": MUG, "locationId": OWN_DC}
     moves = [{"locationId": OWN_DC, "quantity": 1, "fromPart": "AVAILABLE", "toPart": "DAMAGED"}]
     return [
-        _mutation("inventoryAdjust", "InventoryAdjustmentInput!", adjust, adjust_probes),
-        _mutation("inventoryAdjustBulk", "[InventoryAdjustmentInput!]!", adjust, adjust_probes, argument="inputs"),
-        _mutation(
+        mutation("inventoryAdjust", "InventoryAdjustmentInput!", adjust, adjust_probes),
+        mutation("inventoryAdjustBulk", "[InventoryAdjustmentInput!]!", adjust, adjust_probes, argument="inputs"),
+        mutation(
             "inventorySet",
             "InventorySetInput!",
             {**named, "quantities": [counted(OWN_DC, 90_000)]},
             {**common("InventorySetInput"), "LocationQuantityInput.locationId @ quantities.0.locationId": LOCATION},
         ),
-        _mutation(
+        mutation(
             "inventoryMove",
             "InventoryMoveInput!",
             {**named, "moves": moves},
             {**common("InventoryMoveInput"), "LocationMoveInput.locationId @ moves.0.locationId": LOCATION},
         ),
-        _mutation(
+        mutation(
             "inventoryActivate",
             "InventoryActivateInput!",
             level,
             {"InventoryActivateInput.sku @ sku": ITEM, "InventoryActivateInput.locationId @ locationId": LOCATION},
         ),
-        _mutation(
+        mutation(
             "inventoryDeactivate",
             "InventoryDeactivateInput!",
             level,
@@ -92,40 +92,38 @@ def _stock_changes() -> list[Entry]:
 def _catalogue_changes() -> list[Entry]:
     listing = {"ListingUpsertInput.sku @ sku": ITEM, "ListingUpsertInput.channelId @ channelId": CHANNEL}
     return [
-        _mutation("itemUpsert", "ItemUpsertInput!", {"sku": MUG, "name": "Mug"}, {}),
-        _mutation("itemUpsertBulk", "[ItemUpsertInput!]!", {"sku": MUG, "name": "Mug"}, {}, argument="inputs"),
-        _mutation(
-            "itemArchive", "ItemArchiveInput!", {"sku": MUG}, {"ItemArchiveInput.sku @ sku": ITEM}, prepare=_item
-        ),
-        _mutation("itemArchive", "ItemArchiveInput!", {"sku": ""}, {}, name="malformed itemArchive"),
-        _mutation(
+        mutation("itemUpsert", "ItemUpsertInput!", {"sku": MUG, "name": "Mug"}, {}),
+        mutation("itemUpsertBulk", "[ItemUpsertInput!]!", {"sku": MUG, "name": "Mug"}, {}, argument="inputs"),
+        mutation("itemArchive", "ItemArchiveInput!", {"sku": MUG}, {"ItemArchiveInput.sku @ sku": ITEM}, prepare=_item),
+        mutation("itemArchive", "ItemArchiveInput!", {"sku": ""}, {}, name="malformed itemArchive"),
+        mutation(
             "locationUpsert", "LocationUpsertInput!", {"code": OWN_DC}, {"LocationUpsertInput.code @ code": LOCATION}
         ),
-        _mutation(
+        mutation(
             "locationUpsert",
             "LocationUpsertInput!",
             {"code": OWN_DC, "channelIds": [OWN_WEB]},
             {"LocationUpsertInput.channelIds @ channelIds.0": CHANNEL},
             name="locationUpsert with channels",
         ),
-        _mutation(
+        mutation(
             "locationArchive",
             "LocationArchiveInput!",
             {"locationId": OWN_DC},
             {"LocationArchiveInput.locationId @ locationId": LOCATION},
             prepare=_location,
         ),
-        _mutation(
+        mutation(
             "channelUpsert", "ChannelUpsertInput!", {"code": OWN_WEB}, {"ChannelUpsertInput.code @ code": CHANNEL}
         ),
-        _mutation(
+        mutation(
             "channelArchive",
             "ChannelArchiveInput!",
             {"channelId": OWN_WEB},
             {"ChannelArchiveInput.channelId @ channelId": CHANNEL},
             prepare=_channel,
         ),
-        _mutation(
+        mutation(
             "listingUpsertBulk",
             "[ListingUpsertInput!]!",
             {"sku": MUG, "channelId": OWN_WEB, "externalKey": "B00MUG"},
@@ -142,34 +140,34 @@ def _account_changes(ground: Ground) -> list[Entry]:
     scope = {"channelIds": [OWN_WEB], "locationIds": [OWN_DC]}
     new_account = {"code": FRESH, "role": "PARTNER", **scope}
     return [
-        _mutation("accountCreate", "AccountCreateInput!", new_account, scoped("AccountCreateInput")),
-        _mutation(
+        mutation("accountCreate", "AccountCreateInput!", new_account, scoped("AccountCreateInput")),
+        mutation(
             "accountUpdate",
             "AccountUpdateInput!",
             {"accountId": OWN_DESK, **scope},
             {"AccountUpdateInput.accountId @ accountId": ACCOUNT, **scoped("AccountUpdateInput")},
         ),
-        _mutation(
+        mutation(
             "accountArchive",
             "AccountArchiveInput!",
             {"accountId": OWN_DESK},
             {"AccountArchiveInput.accountId @ accountId": ACCOUNT},
             prepare=_account,
         ),
-        _mutation(
+        mutation(
             "apiKeyCreate",
             "ApiKeyCreateInput!",
             {"accountId": OWN_DESK, **scope},
             {"ApiKeyCreateInput.accountId @ accountId": ACCOUNT, **scoped("ApiKeyCreateInput")},
         ),
-        _mutation(
+        mutation(
             "apiKeyRotate",
             "ApiKeyRotateInput!",
             {"apiKeyId": ground.own_key},
             {"ApiKeyRotateInput.apiKeyId @ apiKeyId": API_KEY},
             prepare=_api_key,
         ),
-        _mutation(
+        mutation(
             "apiKeyRevoke",
             "ApiKeyRevokeInput!",
             {"apiKeyId": ground.own_key},
@@ -202,7 +200,7 @@ def _imports() -> list[Entry]:
 
 def _import(kind: str, columns: str, row: str, probed: Mapping[str, str], *, is_dry_run: bool = False) -> Entry:
     own = {"kind": kind, "csv": f"{columns}\n{row}\n", "dryRun": is_dry_run, "run": FRESH}
-    entry = _mutation("rowsImport", "RowsImportInput!", own, {}, name=f"rowsImport of {kind}{' dry' * is_dry_run}")
+    entry = mutation("rowsImport", "RowsImportInput!", own, {}, name=f"rowsImport of {kind}{' dry' * is_dry_run}")
     probes = tuple(
         Probe(
             coordinate=f"RowsImportInput.csv: {named} of {kind}",

@@ -88,7 +88,7 @@ def questions(ground: Ground) -> list[Entry]:
     return [*_questions(ground), *_nodes(ground), *_subscriptions(ground)]
 
 
-def _query(name: str, declared: str, own: Values, *probes: tuple[str, str], **more: Any) -> Entry:
+def query(name: str, declared: str, own: Values, *probes: tuple[str, str], **more: Any) -> Entry:
     """Return the entry of a question; each probe is (variable with its place, kind)."""
     field_name = more.pop("field", name)
     names = [one.split(":")[0].strip(" $") for one in declared.split(",") if ":" in one]
@@ -109,7 +109,7 @@ def _query(name: str, declared: str, own: Values, *probes: tuple[str, str], **mo
 def _questions(ground: Ground) -> list[Entry]:
     page = "$first: Int!"
     return [
-        _query(
+        query(
             "availability",
             "$skus: [String!]!, $channelId: ID, $locationIds: [ID!], $minPosition: String",
             {"skus": [MUG], "channelId": OWN_WEB, "locationIds": [OWN_DC], "minPosition": ground.before_sales},
@@ -117,26 +117,26 @@ def _questions(ground: Ground) -> list[Entry]:
             ("channelId", CHANNEL),
             ("locationIds.0", LOCATION),
         ),
-        _query(
+        query(
             "availability everywhere",
             "$skus: [String!]!, $channelId: ID",
             {"skus": [MUG], "channelId": OWN_WEB},
             field="availability",
         ),
-        _query(
+        query(
             "inventoryItem",
             "$sku: String!, $minPosition: String",
             {"sku": MUG, "minPosition": ground.before_sales},
             ("sku", ITEM),
         ),
-        _query("inventoryItem by id", "$id: ID!", {"id": node_ids.item_id(MUG)}, ("id", ITEM), field="inventoryItem"),
+        query("inventoryItem by id", "$id: ID!", {"id": node_ids.item_id(MUG)}, ("id", ITEM), field="inventoryItem"),
         _items_filtered(),
-        _query("location", "$id: ID!", {"id": OWN_DC}, ("id", LOCATION)),
-        _query("locations", page, {"first": 250}),
-        _query("channel", "$id: ID!", {"id": OWN_WEB}, ("id", CHANNEL)),
-        _query("channels", page, {"first": 250}),
-        _query("adjustment", "$id: ID!", {"id": ground.own_sale}, ("id", ADJUSTMENT)),
-        _query(
+        query("location", "$id: ID!", {"id": OWN_DC}, ("id", LOCATION)),
+        query("locations", page, {"first": 250}),
+        query("channel", "$id: ID!", {"id": OWN_WEB}, ("id", CHANNEL)),
+        query("channels", page, {"first": 250}),
+        query("adjustment", "$id: ID!", {"id": ground.own_sale}, ("id", ADJUSTMENT)),
+        query(
             "adjustment by key",
             "$idempotencyKey: String!, $accountId: ID",
             {"idempotencyKey": OWN_SALE, "accountId": OWN_DESK},
@@ -144,18 +144,18 @@ def _questions(ground: Ground) -> list[Entry]:
             ("accountId", ACCOUNT),
             field="adjustment",
         ),
-        _query(
+        query(
             "movements",
             "$sku: String, $locationId: ID, $minPosition: String",
             {"sku": MUG, "locationId": OWN_DC, "minPosition": ground.before_sales},
             ("sku", ITEM),
             ("locationId", LOCATION),
         ),
-        _query("movements of all", page, {"first": 250}, field="movements"),
-        _query("account", "$id: ID!", {"id": OWN_DESK}, ("id", ACCOUNT)),
-        _query("accounts", page, {"first": 250}),
-        _query("viewer", "", {}),
-        _query("_service", "", {}),
+        query("movements of all", page, {"first": 250}, field="movements"),
+        query("account", "$id: ID!", {"id": OWN_DESK}, ("id", ACCOUNT)),
+        query("accounts", page, {"first": 250}),
+        query("viewer", "", {}),
+        query("_service", "", {}),
         *_entities(),
     ]
 
@@ -181,8 +181,8 @@ def _entities() -> list[Entry]:
     of_item = {"representations": [{"__typename": "InventoryItem", "sku": MUG}]}
     place = "representations.0.sku"
     return [
-        _query("entities of items", declared, of_item, (place, ITEM), field="_entities", on="InventoryItem"),
-        _query("entities of variants", declared, of_variant, (place, ITEM), field="_entities", on="ProductVariant"),
+        query("entities of items", declared, of_item, (place, ITEM), field="_entities", on="InventoryItem"),
+        query("entities of variants", declared, of_variant, (place, ITEM), field="_entities", on="ProductVariant"),
         Entry(
             name="availability of variants",
             field="Query._entities",
@@ -211,7 +211,7 @@ def _nodes(ground: Ground) -> list[Entry]:
         API_KEY: node_ids.api_key_id(ground.own_key),
     }
     return [
-        _query(f"node of {kind}", "$id: ID!", {"id": id}, ("id", kind), field="node", on=kind)
+        query(f"node of {kind}", "$id: ID!", {"id": id}, ("id", kind), field="node", on=kind)
         for kind, id in own.items()
     ]
 

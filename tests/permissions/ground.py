@@ -9,6 +9,7 @@ from typing import Final
 
 from domain.principals import EVERYTHING, Principal, Role, Scope
 from resolvers import node_ids
+from tests.permissions.promises import ELSEWHERE_CART, ELSEWHERE_ORDER, NO_CART, NO_ORDER, Promises, lay_promises
 from tests.resolvers.desk import Answer, Desk, counted, delta
 
 OWN_DESK, OTHER_DESK, GONE_DESK, NO_DESK = "own-desk", "other-desk", "gone-desk", "no-desk"
@@ -36,6 +37,7 @@ class Ground:
     own_key: str
     other_key: str
     revoked_key: str
+    promises: Promises
 
 
 def caller(role: Role, scope: Scope = EVERYTHING, *, account: str = OWN_DESK) -> Principal:
@@ -84,6 +86,7 @@ async def lay_ground(desk: Desk) -> Ground:
         own_key=keys[0],
         other_key=keys[1],
         revoked_key=revoked,
+        promises=await lay_promises(own),
     )
 
 
@@ -92,7 +95,7 @@ async def _places(desk: Desk) -> None:
         await desk.accepted("channelUpsert", "ChannelUpsertInput", {"code": code, "name": f"{code} shop"})
     serves = [OWN_WEB, FOREIGN_WEB, OWN_CLOSED_WEB, FOREIGN_CLOSED_WEB]
     for code in (OWN_DC, FOREIGN_DC, OWN_CLOSED_DC, FOREIGN_CLOSED_DC):
-        fields = {"code": code, "name": f"{code} depot", "countryCode": "DE", "channelIds": serves}
+        fields = {"code": code, "name": f"{code} depot", "countryCode": "DE", "region": "north", "channelIds": serves}
         await desk.accepted("locationUpsert", "LocationUpsertInput", fields)
 
 
@@ -209,9 +212,25 @@ def variants(ground: Ground) -> dict[str, Variants]:
             missing="0" * len(ground.own_key),
             closed=(),
         ),
+        **_documents(ground.promises),
         "idempotencyKey": Variants(
             type_name="idempotencyKey", foreign=(ELSEWHERE_SALE, OTHER_SALE), missing=NO_SALE, closed=()
         ),
+    }
+
+
+def _documents(made: Promises) -> dict[str, Variants]:
+    """Return the plain ids of each kind of document, and the names that others gave theirs."""
+    foreign = {
+        node_ids.RESERVATION: (made.foreign_reservations, "0" * 32),
+        node_ids.ALLOCATION: (made.foreign_allocations, "0" * 32),
+        node_ids.SHIPMENT: (made.foreign_shipments, "0" * 32),
+        "externalReference": ((ELSEWHERE_CART,), NO_CART),
+        "orderId": ((ELSEWHERE_ORDER,), NO_ORDER),
+    }
+    return {
+        kind: Variants(type_name=kind, foreign=ids, missing=missing, closed=())
+        for kind, (ids, missing) in foreign.items()
     }
 
 

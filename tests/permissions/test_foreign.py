@@ -42,10 +42,13 @@ COMES_BACK = frozenset({"LocationUpsertInput.code", "ChannelUpsertInput.code", f
 """An upsert of the caller's own archived location or channel brings it back, and so differs from a missing one, which
 lies in nobody's scope."""
 
+BY_EITHER = (node_ids.LOCATION, node_ids.CHANNEL, node_ids.ACCOUNT, node_ids.API_KEY, node_ids.RESERVATION)
+"""What is named by its global id or its own, alike."""
+
 
 def spellings(probe: Probe, code: str) -> list[str]:
     """Return the ways in which a caller may name a thing where it is probed."""
-    if probe.kind in (node_ids.LOCATION, node_ids.CHANNEL, node_ids.ACCOUNT, node_ids.API_KEY):
+    if probe.kind in BY_EITHER:
         by_id = encode_node_id(probe.kind, code)
         if probe.coordinate == "Query.node(id:)":
             return [by_id]
@@ -136,6 +139,8 @@ async def all_that_is_told(matrix: Matrix, entry: Entry, by: Principal) -> str:
         ("inventoryItems", "filter.stockedAt", {"after": "no cursor"}),
         ("inventoryItems", "filter.stockedAt", {"first": 0}),
         ("movements", "locationId", {"after": "no cursor"}),
+        ("reservations", "filter.channelId", {"after": "no cursor"}),
+        ("reservationChanged", "ids.0", {"after": "no position"}),
     ],
 )
 async def test_another_mistake_does_not_tell_them_apart(

@@ -24,7 +24,7 @@ from tests.permissions.ground import caller
 from tests.permissions.roads import ROADS
 from tests.permissions.runs import Matrix
 
-CALLED_AFTER_SOMETHING = frozenset({"sku", "skus", "code", "idempotencyKey"})
+CALLED_AFTER_SOMETHING = frozenset({"sku", "skus", "code", "idempotencyKey", "orderId", "externalReference"})
 """Texts that name something, besides all that is declared an ID."""
 PROBED_ELSEWHERE = {
     "AccountCreateInput.code": "a new name, which none but the administrator of everything may give",
@@ -34,6 +34,17 @@ PROBED_ELSEWHERE = {
     "InventoryMoveInput.idempotencyKey": "as above",
     "InventoryActivateInput.idempotencyKey": "as above",
     "InventoryDeactivateInput.idempotencyKey": "as above",
+    "ReservationCreateInput.idempotencyKey": "as above",
+    "ReservationExtendInput.idempotencyKey": "as above",
+    "ReservationReleaseInput.idempotencyKey": "as above",
+    "ReservationMoveInput.idempotencyKey": "as above",
+    "ReservationCommitInput.idempotencyKey": "as above",
+    "AllocationCreateInput.idempotencyKey": "as above",
+    "AllocationCancelInput.idempotencyKey": "as above",
+    "ShipmentConfirmInput.idempotencyKey": "as above",
+    "ReservationCreateInput.externalReference": "a note of the caller's own",
+    "ReservationCommitInput.orderId": "a new name within a channel that the caller sees",
+    "AllocationCreateInput.orderId": "as above",
 }
 
 
