@@ -32,8 +32,8 @@ class DocumentPayload:
     )
 
     @strawberry.field(
-        description="The place of the change in the order of all events (for a refusal: where it was decided); "
-        "subscribe after it to see what comes later."
+        description="The place of the change in the order of all events (for a refusal: where it was decided; for a "
+        "repeated key: the newest, at which what is shown is true); subscribe after it to see what comes later."
     )
     def position(self) -> str:
         """Return the position."""

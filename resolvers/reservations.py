@@ -74,7 +74,7 @@ class ReservationFilter:
     """A filter of reservations."""
 
     external_reference: str | None = strawberry.field(default=None, description="Only those with this reference.")
-    sku: str | None = strawberry.field(default=None, description="Only those that hold units of this item.")
+    sku: str | None = strawberry.field(default=None, description="Only those that hold units of this item now.")
     channel_id: EitherId | None = strawberry.field(
         default=None, description="Only those for this channel (global id or code)."
     )

@@ -1,4 +1,4 @@
-"""Words for the tests of documents: what is asked for, and what is looked at; the one rule: keys are never used twice."""
+"""Words for the tests of documents: what is asked for and looked at; the one rule: no key is used twice."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -131,7 +131,7 @@ async def test_an_order_ships_in_several_parcels(desk: Desk) -> None:
 async def test_a_repeated_key_shows_order_and_parcel_as_they_are_now(desk: Desk) -> None:
     """Given changes of an order, when their keys are sent again, then nothing moves, and the order is as it is now."""
     create: Answer = {"orderId": "order-1", "channelId": TILL, "lines": [line(MUG, 3)], "idempotencyKey": "create"}
-    first = await done(desk, "allocationCreate", **create)
+    await done(desk, "allocationCreate", **create)
     ship = {
         "orderId": "order-1",
         "channelId": TILL,
@@ -142,13 +142,9 @@ async def test_a_repeated_key_shows_order_and_parcel_as_they_are_now(desk: Desk)
     cancel = {"orderId": "order-1", "channelId": TILL, "idempotencyKey": "cancel"}
     last = await done(desk, "allocationCancel", **cancel)
     head = await desk.position()
-    for mutation, fields, payload in (
-        ("allocationCreate", create, first),
-        ("shipmentConfirm", ship, shipped),
-        ("allocationCancel", cancel, last),
-    ):
+    for mutation, fields in (("allocationCreate", create), ("shipmentConfirm", ship), ("allocationCancel", cancel)):
         again = await done(desk, mutation, **fields)
-        assert (again["replayed"], again["position"], again["levels"]) == (True, payload["position"], [])
+        assert (again["replayed"], again["position"], again["levels"]) == (True, head, [])
         assert again["allocation"] == last["allocation"]
         if mutation == "shipmentConfirm":
             assert again["shipment"] == shipped["shipment"]
