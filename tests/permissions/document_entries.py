@@ -14,8 +14,8 @@ from tests.resolvers.desk import Desk
 
 RESERVATION, ALLOCATION, SHIPMENT = node_ids.RESERVATION, node_ids.ALLOCATION, node_ids.SHIPMENT
 CART, ORDER = "externalReference", "orderId"
-PAGE = 5
-"""Every field of a document comes to thousands of points, so that a page of few is asked for."""
+PAGE = 2
+"""Every field of a document comes to thousands of points, so that a page of two is asked for."""
 
 
 def document_entries(ground: Ground) -> list[Entry]:

@@ -16,6 +16,8 @@ OWN_WEB, FOREIGN_WEB = "OWN-WEB", "FOREIGN-WEB"
 OWN_CART, ELSEWHERE_CART, NO_CART = "own-cart", "FOREIGN-cart", "no-cart"
 OWN_ORDER, ELSEWHERE_ORDER, NO_ORDER = "own-order", "FOREIGN-order", "no-order"
 DAY_SECONDS: Final = 86_400
+PROMISED_AT_OWN_DC: Final = 11
+"""How many mugs are no longer available there, once all of this was done."""
 NUMBERS: Final = count(1)
 
 

@@ -31,6 +31,7 @@ from tests.permissions.ground import (
     seated,
     variants,
 )
+from tests.permissions.promises import PROMISED_AT_OWN_DC
 from tests.permissions.report import AS_MISSING, Report
 from tests.permissions.roads import everything_of
 from tests.permissions.runs import SILENCE_SECONDS, Matrix, placed, without
@@ -152,7 +153,7 @@ async def test_another_mistake_does_not_tell_them_apart(
     for scope, others in ((ONE_OF_EACH, among[probe.kind].foreign), (WITH_CLOSED, among[probe.kind].closed)):
         by, missing = caller(role, scope), among[probe.kind].missing
         expected = await told(matrix, entry, probe, missing, missing, by)
-        assert {await told(matrix, entry, probe, code, code, by) for code in others} == {expected}
+        assert {await told(matrix, entry, probe, code, code, by) for code in others} in ({expected}, set())
 
 
 def with_mistake(entry: Entry, mistake: dict[str, Any]) -> Entry:
@@ -236,7 +237,7 @@ async def test_availability_is_not_told_anew_because_stock_moved_elsewhere(matri
         messages = await follower
     else:
         messages, _ = await asyncio.gather(follower, sell())
-    change = {"availableQuantity": OPENING - 2, "previousQuantity": None}
+    change = {"availableQuantity": OPENING - 2 - PROMISED_AT_OWN_DC, "previousQuantity": None}
     assert messages == [{"data": {"availabilityChanged": change}}]
 
 
