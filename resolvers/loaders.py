@@ -49,14 +49,6 @@ class LoadAtLeast(Protocol[Key_contra, Value_co]):
         ...
 
 
-class LoadOneAtLeast(Protocol[Key_contra, Value_co]):
-    """Reads one value that has reached a position."""
-
-    async def __call__(self, key: Key_contra, /, *, at_least: int) -> Value_co:
-        """Return the value. Raises PositionNotReached."""
-        ...
-
-
 class FreshLoader(Generic[Key, Value]):
     """A loader whose callers say which position their answers must have reached.
 
@@ -129,7 +121,7 @@ class Loaders:
         self.reservations: FreshLoader[str, Reservation | None] = FreshLoader(reads.reservations, has_replica=fresh)
         self.allocations: FreshLoader[str, Allocation | None] = FreshLoader(reads.allocations, has_replica=fresh)
         self.allocations_of_orders: FreshLoader[OrderKey, Allocation | None] = FreshLoader(
-            each_of(reads.allocation_of), has_replica=fresh
+            reads.allocations_of, has_replica=fresh
         )
         # What the ledger names is read where the ledger was written: a row must never be ahead of what it names.
         self.locations_ever_used: DataLoader[str, Location | None] = loader_of(reads.locations_ever_used)
@@ -151,15 +143,6 @@ def loader_of(
         return [found[key] for key in keys]
 
     return SharedLoader(load_fn=load_each_once, cache=False, max_batch_size=keys_max)
-
-
-def each_of(load: LoadOneAtLeast[Key, Value]) -> LoadAtLeast[Key, Value]:
-    """Return what loads each of several keys by a read of its own, side by side."""
-
-    async def load_each(keys: Sequence[Key], /, *, at_least: int) -> list[Value]:
-        return await asyncio.gather(*(load(key, at_least=at_least) for key in keys))
-
-    return load_each
 
 
 def one_for_all(load: Callable[[], Awaitable[Value]]) -> Callable[[Sequence[None]], Awaitable[Sequence[Value]]]:
