@@ -67,18 +67,17 @@ async def test_an_order_is_read_with_its_shipments(shop: Shop) -> None:
     allocation = id_of(await shop.accept(allocate(line(1, id_="2"), key="a", channel=WEB)))
     second = id_of(await shop.accept(ship(key="s2", channel=WEB)))
     plain = id_of(await shop.accept(allocate(line(1), key="p")))
-    order = await shop.reads.allocation_of((WEB, ORDER))
+    keys = [(WEB, ORDER), ("", "order-9"), ("", ORDER), ("\x00", ORDER)]
+    order, nothing, other, nonsense = await shop.reads.allocations_of(keys)
+    assert (nothing, nonsense) == (None, None)
     assert order is not None
     assert (order.id, order.state, [one.shipped for one in order.lines]) == (
         allocation,
         AllocationState.SHIPPED,
         [2, 1],
     )
-    other = await shop.reads.allocation_of(("", ORDER))
     assert other is not None
     assert (other.id, other.channel) == (plain, None)
-    assert await shop.reads.allocation_of(("", "order-9")) is None
-    assert await shop.reads.allocation_of(("\x00", ORDER)) is None
     assert await shop.reads.allocations([plain, "nope", allocation]) == [other, None, order]
     of_web, of_none, unknown = await shop.reads.shipments_of([(WEB, ORDER), ("", ORDER), ("\x00", ORDER)])
     assert [one.id for one in of_web] == [first, second]
@@ -103,7 +102,7 @@ async def test_the_ledger_names_the_cause_of_each_row(shop: Shop) -> None:
     sold = await shop.accept(sale(1, key="sold"))
     assert sold.adjustment is not None
     rows = await shop.reads.movement_page(sku=SKU, locations=[EAST], before=None, limit=6)
-    allocation = await shop.reads.allocation_of(("", ORDER))
+    (allocation,) = await shop.reads.allocations_of([("", ORDER)])
     assert allocation is not None
     assert [(one.bucket, one.delta, one.cause, one.document_id, one.adjustment_id) for one in rows] == [
         (InventoryBucket.ON_HAND, -1, None, None, sold.adjustment.id),

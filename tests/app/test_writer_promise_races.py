@@ -136,7 +136,7 @@ async def test_two_writers_give_one_order_its_lines_from_different_places(shop: 
                 ],
             )
             assert codes(told) == {"accepted": 3, "ORDER_LINE_EXISTS": 1}
-            allocation = await shop.reads.allocation_of(("", order))
+            (allocation,) = await shop.reads.allocations_of([("", order)])
             assert allocation is not None
             assert (sorted(one.id for one in allocation.lines), allocation.version) == (["central", "east", "other"], 3)
             await at_once(writers, [cancel(key=f"x{number}", order=order)])
@@ -248,7 +248,7 @@ async def test_an_order_that_another_writer_changed_meanwhile_is_decided_again(
     assert await shop.writer.run_once() == 2
     for outcome in await within(asyncio.gather(*tasks)):
         accepted(outcome)
-    allocation = await shop.reads.allocation_of(("", ORDER))
+    (allocation,) = await shop.reads.allocations_of([("", ORDER)])
     assert allocation is not None
     assert ([one.id for one in allocation.lines], allocation.version) == (["1", "2"], 2)
     assert await held(shop) == (10, 1, 3)

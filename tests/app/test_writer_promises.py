@@ -28,7 +28,8 @@ from tests.app.promised import (
     reserve,
     ship,
 )
-from tests.app.shop import OPENING_HEAD, OTHER_SKU, Shop, accepted, refusals, sale
+from tests.app.shop import OPENING_HEAD, OTHER_SKU, Shop, accepted, adjust, refusals, sale
+from tests.domain import given
 from tests.domain.given import CENTRAL, CLERK, EAST, SKU, WEB
 
 
@@ -205,3 +206,24 @@ async def test_a_lapsed_reservation_expires_once(shop: Shop) -> None:
     assert refusals(third) == [(RejectionCode.RESERVATION_EXPIRED, "reservationId")]
     assert await held(shop) == (10, 2, 0)
     assert await holds(shop) == [(other, SKU, EAST, "RESERVATION", 2)]
+
+
+async def test_the_statements_of_a_batch_do_not_grow_with_its_documents(shop: Shop) -> None:
+    """Given few and many claims, commits and shipments in one batch, then both take as many statements."""
+    await shop.accept(adjust(given.change(EAST, 1000), key="in"))
+    costs: dict[str, list[int]] = {}
+    for count in (2, 40):
+        async with shop.store.statements(shop.database) as seen:
+            made = await shop.batch(*(reserve(line(1, location=None), key=f"r-{count}-{n}") for n in range(count)))
+        costs.setdefault("reserve", []).append(len(seen))
+        ids = [id_of(accepted(one)) for one in made]
+        async with shop.store.statements(shop.database) as seen:
+            await shop.batch(*(commit(one, key=f"c-{one}", order=one) for one in ids))
+        costs.setdefault("commit", []).append(len(seen))
+        async with shop.store.statements(shop.database) as seen:
+            await shop.batch(*(ship(key=f"s-{one}", order=one) for one in ids))
+        costs.setdefault("ship", []).append(len(seen))
+    assert (await held(shop), await held(shop, CENTRAL)) == ((1010 - 37, 0, 0), (0, 0, 0))
+    steps = {"reserve": 6, "commit": 7, "ship": 7}
+    calls = {"reserve": 23, "commit": 24, "ship": 24}
+    assert costs == {name: [cost] * 2 for name, cost in (steps if shop.store.takes_steps_whole else calls).items()}

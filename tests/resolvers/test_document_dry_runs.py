@@ -22,7 +22,9 @@ NEW = ("id", "reservationId", "createdAt", "updatedAt", "expiresAt", "recordedAt
 def comparable(payload: Answer) -> Answer:
     """Return what a payload shows but for new ids, times and positions."""
     documents = {name: payload[name] for name in ("reservation", "allocation", "shipment") if name in payload}
-    shown = {name: {key: one for key, one in made.items() if key not in NEW} for name, made in documents.items()}
+    shown: Answer = {
+        name: {key: one for key, one in made.items() if key not in NEW} for name, made in documents.items()
+    }
     return {**shown, "levels": payload["levels"], "replayed": payload["replayed"]}
 
 
