@@ -1,10 +1,12 @@
 """What is read of documents; the one rule: they are shown as they are now, whatever became of them."""
 
+from app.storage.times import EPOCH
 from domain.allocation_commands import AllocationState
 from domain.filters import ReservationFilter
 from domain.levels import InventoryBucket
 from domain.postings import PostingCause
 from domain.principals import SYSTEM_PRINCIPAL
+from domain.records import Channel, Location
 from domain.reservation_commands import ReservationCreated, ReservationState
 from tests.app.promised import ORDER, allocate, commit, expire, id_of, lapse, line, release, reserve, ship
 from tests.app.shop import OTHER_SKU, Shop, all_pages, sale
@@ -113,3 +115,13 @@ async def test_the_ledger_names_the_cause_of_each_row(shop: Shop) -> None:
         (InventoryBucket.RESERVED, 2, PostingCause.RESERVATION_CREATED, reservation, None),
     ]
     assert [one.reason is None for one in rows] == [False, True, True, True, True, True]
+
+
+async def test_channels_and_locations_of_an_older_program_have_the_defaults(shop: Shop) -> None:
+    """Given rows that say nothing of sourcing and reservations, then they are read as new ones are made."""
+    await shop.store.change("INSERT INTO channels (code, created_at, updated_at) VALUES ('old', 0, 0)")
+    await shop.store.change(
+        "INSERT INTO locations (code, kind, created_at, updated_at) VALUES ('OLD', 'WAREHOUSE', 0, 0)"
+    )
+    assert await shop.reads.channels(["old"]) == [Channel(code="old", created_at=EPOCH, updated_at=EPOCH)]
+    assert await shop.reads.locations(["OLD"]) == [Location(code="OLD", created_at=EPOCH, updated_at=EPOCH)]
