@@ -166,7 +166,7 @@ async def test_units_are_given_back_line_by_line(desk: Desk) -> None:
 
 async def test_units_are_held_elsewhere(desk: Desk) -> None:
     """Given units at one location, when they are moved, then they are held at the other, and it says so."""
-    key = await reserved(desk, line(MUG, 3), channelId=WEB)
+    key = await reserved(desk, line(MUG, 3), channelId=TILL)
     move = {"lineId": "1", "toLocationId": location_id(WEST), "fromLocationId": EAST, "quantity": 2}
     payload = await done(desk, "reservationMove", reservationId=key, moves=[move])
     assert held(payload["reservation"]) == [("1", EAST, 1, "PRIORITY"), ("1", WEST, 2, "MOVED")]
@@ -289,7 +289,13 @@ async def test_what_cannot_be_held_is_refused(desk: Desk, fields: Answer, code: 
         ),
         (
             "reservationMove",
-            {"moves": [{"lineId": "1", "toLocationId": WEST, "fromLocationId": FAR}]},
+            {"moves": [{"lineId": "1", "toLocationId": WEST}]},
+            "LOCATION_NOT_SERVING_CHANNEL",
+            "moves.0.toLocationId",
+        ),
+        (
+            "reservationMove",
+            {"moves": [{"lineId": "1", "toLocationId": EAST, "fromLocationId": FAR}]},
             "EXCEEDS_RESERVED_QUANTITY",
             "moves.0.quantity",
         ),
