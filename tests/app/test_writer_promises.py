@@ -7,6 +7,7 @@ import pytest
 from domain.allocation_commands import AllocationState
 from domain.catalogue import LocationUpsert
 from domain.claims import LineQuantity
+from domain.decider import Command
 from domain.principals import SYSTEM_PRINCIPAL
 from domain.rejections import RejectionCode
 from domain.reservation_commands import LineCommit, LineMove
@@ -98,7 +99,8 @@ async def test_a_repeated_key_has_the_document_from_the_first_time(shop: Shop) -
     left = ship(key="s")
     shipment = id_of(await shop.accept(left))
     before = await shop.store.dump()
-    told = [accepted(one) for one in await shop.batch(*map(again, (create, take, order, give, left)))]
+    repeated: list[Command] = [again(create), again(take), again(order), again(give), again(left)]
+    told = [accepted(one) for one in await shop.batch(*repeated)]
     assert [one.document_id for one in told] == [reservation, reservation, allocation, allocation, shipment]
     assert all(one.replayed and not one.events for one in told)
     assert await shop.store.dump() == before
