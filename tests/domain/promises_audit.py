@@ -13,11 +13,28 @@ from domain.decider import Event
 from domain.levels import COUNTER_NAMES, InventoryBucket, LevelKey, StockLevel
 from domain.postings import Posting, PostingCause, StockPosted
 from domain.promises import Line
-from domain.reservation_commands import ReservationEvent, ReservationState
+from domain.reservation_commands import (
+    ReservationCommitted,
+    ReservationCreated,
+    ReservationEvent,
+    ReservationExpired,
+    ReservationExtended,
+    ReservationMoved,
+    ReservationReleased,
+    ReservationState,
+)
 from domain.state import State
 from domain.stock_commands import InventoryAdjusted, LevelActivated, LevelDeactivated
 
 ON_HAND, RESERVED, ALLOCATED = InventoryBucket.ON_HAND, InventoryBucket.RESERVED, InventoryBucket.ALLOCATED
+STATES_AFTER: dict[type[ReservationEvent], set[str]] = {
+    ReservationCreated: {"ACTIVE"},
+    ReservationExtended: {"ACTIVE"},
+    ReservationMoved: {"ACTIVE"},
+    ReservationReleased: {"ACTIVE", "RELEASED"},
+    ReservationCommitted: {"COMMITTED"},
+    ReservationExpired: {"EXPIRED"},
+}
 
 
 class Auditor:
@@ -47,6 +64,7 @@ class Auditor:
             known = state.reservations.get(one.reservation.id)
             assert known is None or known.state is ReservationState.ACTIVE
             assert one.reservation.version == (1 if known is None else known.version + 1)
+            assert one.reservation.state in STATES_AFTER[type(one)]
         else:
             assert isinstance(one, AllocationEvent)
             self._follow(one, state)

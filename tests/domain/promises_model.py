@@ -144,3 +144,21 @@ class PlainPromises:
             return sum(max(0, available[sku, place]) for place in places)
         there = sum(max(0, available[sku, place]) for place in places & self.served[channel])
         return there - sum(units for code, units in self.pools.get(sku, {}).items() if code != channel)
+
+
+def taken(lines: dict[str, Counter[Key]], portions: list[Portion] | None) -> dict[str, int]:
+    """Return how many units of each line are meant; of lines that hold some, all of them, if no line is named."""
+    if portions is None:
+        return {line: holds.total() for line, holds in lines.items() if holds}
+    return {line: lines[line].total() if quantity is None else quantity for line, quantity in portions}
+
+
+def left(lines: dict[str, Counter[Key]], portions: list[Portion] | None) -> dict[str, int]:
+    """Return how many units of each line are left when these are taken."""
+    gone = taken(lines, portions)
+    return {line: holds.total() - gone.get(line, 0) for line, holds in lines.items()}
+
+
+def units_at(holds: Counter[Key], place: str) -> int:
+    """Return how many units of a line lie at a location."""
+    return sum(units for (_, where), units in holds.items() if where == place)

@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from domain.adjustments import ShortagePolicy
-from domain.allocation_commands import ShipmentLine
+from domain.allocation_commands import AllocationCancel, ShipmentConfirm, ShipmentLine
 from domain.claims import LineQuantity
 from domain.decider import Event, KeyedCommands, decide, evolve, malformed, touches
 from domain.levels import InventoryBucket
@@ -21,7 +21,7 @@ from domain.postings import PostingCause, StockPosted
 from domain.promises import FulfilmentKind, SourcingStrategy
 from domain.records import Listing
 from domain.rejections import Refused
-from domain.reservation_commands import LineCommit, LineMove, ReservationExpire, ReservationExpired
+from domain.reservation_commands import LineCommit, LineMove, ReservationExpire, ReservationExpired, ReservationState
 from domain.sourcing import Destination
 from tests.domain.given import (
     CLERK,
@@ -55,7 +55,7 @@ from tests.domain.promised import (
     want,
 )
 from tests.domain.promises_audit import Auditor, sellable, units_of
-from tests.domain.promises_model import Asked, PlainPromises, PlainReservation, Portion
+from tests.domain.promises_model import Asked, PlainPromises, PlainReservation, Portion, left, taken, units_at
 
 EXAMPLES = int(os.environ.get("STOCKGATE_MODEL_EXAMPLES", "60"))
 STEPS_PER_EXAMPLE = 50
@@ -84,7 +84,7 @@ QUANTITIES = some.none() | some.integers(1, 6)
 ASKED = some.lists(
     some.tuples(SKUS, some.integers(1, 7), some.sampled_from([None] * 6 + ["E", "W", "N"])), min_size=1, max_size=3
 )
-LINES = some.sampled_from(["1", "1", "2", "3"])
+LINES = some.sampled_from(["1", "1", "1", "2", "2", "3"])
 PORTIONS = some.none() | some.lists(
     some.tuples(LINES, QUANTITIES), min_size=1, max_size=2, unique_by=lambda one: one[0]
 )
@@ -191,15 +191,34 @@ class AllCommandsTogether(RuleBasedStateMachine):
     def releases(self, which: int, portions: list[Portion] | None) -> None:
         code = self._recent(which)
         lines = [LineQuantity(line=line, quantity=units) for line, units in portions or ()]
-        self._send(release(*lines, reservation=code), expected=self._refusal_of(code, portions))
+        before = self._model().reservations.get(code)
+        if self._send(release(*lines, reservation=code), expected=self._refusal_of(code, portions)):
+            assert before is not None
+            rest = left(before.lines, portions)
+            after = self.state.reservations[code]
+            assert after.state is (ReservationState.ACTIVE if any(rest.values()) else ReservationState.RELEASED)
+            assert not after.is_active or {line.id: line.held for line in after.lines} == rest
 
     @precondition(lambda self: self.state.reservations)
-    @rule(which=RECENT, line=LINES, source=some.none() | PLACES, place=PLACES, quantity=QUANTITIES)
+    @rule(
+        which=RECENT,
+        line=LINES,
+        source=some.sampled_from([None] * 6 + ["E", "W", "N"]),
+        place=PLACES,
+        quantity=QUANTITIES,
+    )
     def moves_holds(self, which: int, line: str, source: str | None, place: str, quantity: int | None) -> None:
         code = self._recent(which)
-        expected = self._model().move(code, line, source, place, quantity)
+        model = self._model()
+        expected = "INVALID_INPUT" if source == place else model.move(code, line, source, place, quantity)
         there = LineMove(line=line, to_location=place, from_location=source, quantity=quantity)
-        self._send(relocate(there, reservation=code), expected="INVALID_INPUT" if source == place else expected)
+        if self._send(relocate(there, reservation=code), expected=expected):
+            before = model.reservations[code].lines
+            after = {one.id: units_of([one]) for one in self.state.reservations[code].lines}
+            moving = before[line].total() - units_at(before[line], place) if quantity is None else quantity
+            assert {one: holds.total() for one, holds in after.items()} == left(before, [])
+            if source is None or quantity is not None:
+                assert units_at(after[line], place) == units_at(before[line], place) + moving
 
     @precondition(lambda self: self.state.reservations)
     @rule(which=RECENT, portions=PORTIONS, order=ORDERS, prefix=some.sampled_from(["", "x", "y", "z"]))
@@ -217,7 +236,12 @@ class AllCommandsTogether(RuleBasedStateMachine):
             if model.orders.get((known.channel, order), {}).keys() & set(named):
                 expected = "ORDER_LINE_EXISTS"
         lines = [LineCommit(line=line, quantity=units, order_line=prefix + line) for line, units in portions or ()]
-        self._send(commit(*lines, reservation=code, order_id=order), expected=expected)
+        if self._send(commit(*lines, reservation=code, order_id=order), expected=expected):
+            known = model.reservations[code]
+            gone = taken(known.lines, portions)
+            brought = {(line if portions is None else prefix + line): units for line, units in gone.items()}
+            lines_now = self.state.allocations[known.channel or "", order].lines
+            assert {one.id: one.held for one in lines_now if one.id in brought} == brought
 
     @precondition(lambda self: self.state.reservations)
     @rule()
@@ -236,16 +260,14 @@ class AllCommandsTogether(RuleBasedStateMachine):
     def cancels(self, which: int, portions: list[Portion] | None) -> None:
         code, order = self._order(which)
         lines = [LineQuantity(line=line, quantity=units) for line, units in portions or ()]
-        expected = self._model().order((code, order), portions)
-        self._send(cancel(*lines, order_id=order, channel=code), expected=expected)
+        self._takes(cancel(*lines, order_id=order, channel=code), portions)
 
     @precondition(lambda self: self.state.allocations)
     @rule(which=WHICH, portions=PORTIONS)
     def ships(self, which: int, portions: list[Portion] | None) -> None:
         code, order = self._order(which)
         lines = [ShipmentLine(line=line, quantity=units) for line, units in portions or ()]
-        expected = self._model().order((code, order), portions)
-        self._send(ship(*lines, order_id=order, channel=code), expected=expected)
+        self._takes(ship(*lines, order_id=order, channel=code), portions)
 
     @invariant()
     def every_counter_is_the_sum_of_its_movements(self) -> None:
@@ -266,6 +288,12 @@ class AllCommandsTogether(RuleBasedStateMachine):
     @invariant()
     def a_conflict_is_open_exactly_where_a_promise_is_unbacked(self) -> None:
         self.audit.conflicts_are_of_unbacked_promises(self.state)
+
+    def _takes(self, command: AllocationCancel | ShipmentConfirm, portions: list[Portion] | None) -> None:
+        model, key = self._model(), (command.channel, command.order_id)
+        if self._send(command, expected=model.order(key, portions)):
+            lines = self.state.allocations[command.channel or "", command.order_id].lines
+            assert {one.id: one.held for one in lines} == left(model.orders[key], portions)
 
     @staticmethod
     def _channels_of(place: str) -> set[str]:
@@ -319,7 +347,8 @@ class AllCommandsTogether(RuleBasedStateMachine):
         expected: str | None = ANYTHING,
         claimed: frozenset[str] | set[str] = frozenset(),
         on: str | None = None,
-    ) -> None:
+    ) -> bool:
+        """Decide the command twice, follow it, and return whether it was accepted."""
         self.commands_sent += 1
         command = replace(command, command_id=str(UUID(int=self.commands_sent)))
         relate(self.state)
@@ -334,7 +363,7 @@ class AllCommandsTogether(RuleBasedStateMachine):
         event(f"{type(command).__name__}: {code or 'accepted'}")
         assert expected in {ANYTHING, code}
         if isinstance(answer, Refused):
-            return
+            return False
         if isinstance(answer[0] if answer else None, ReservationExpired) and not isinstance(command, ReservationExpire):
             event(f"{type(command).__name__}: ended what had lapsed")
         for one in answer:
@@ -343,6 +372,7 @@ class AllCommandsTogether(RuleBasedStateMachine):
             evolve(self.state, one)
             if claimed and isinstance(one, StockPosted) and one.posting.cause in OF_CLAIMS:
                 self._is_covered(one, on=on)
+        return True
 
     def _is_covered(self, one: StockPosted, *, on: str | None) -> None:
         """What was claimed was available, and to this channel."""
