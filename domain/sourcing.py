@@ -35,9 +35,12 @@ class Wanted:
     location: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Supply:
-    """What may still be given: units by level, and by item where other channels' pools hold some of them back."""
+    """What may still be given: units by level, and by item where other channels' pools hold some of them back.
+
+    Its numbers fall as lines are served.
+    """
 
     locations: Mapping[str, Location]
     left: dict[LevelKey, int]
@@ -51,7 +54,8 @@ class Supply:
 
     def at(self, key: LevelKey) -> int:
         """Return how many units of a level may be given."""
-        return max(0, min(self.left.get(key, 0), self.left_of_item.get(key[0], self.left.get(key, 0))))
+        units = self.left.get(key, 0)
+        return max(0, min(units, self.left_of_item.get(key[0], units)))
 
     def take(self, key: LevelKey, quantity: int) -> None:
         """Give units of a level away."""

@@ -82,7 +82,7 @@ ORDERS = some.sampled_from(["SO-1", "SO-2"])
 WHICH = some.sampled_from([1, 2, 3, 4, 5, 0])
 QUANTITIES = some.none() | some.integers(1, 6)
 ASKED = some.lists(
-    some.tuples(SKUS, some.integers(1, 7), some.sampled_from([None] * 6 + ["E", "W", "N"])), min_size=1, max_size=3
+    some.tuples(SKUS, some.integers(1, 9), some.sampled_from([None] * 6 + ["E", "W", "N"])), min_size=1, max_size=3
 )
 LINES = some.sampled_from(["1", "1", "1", "2", "2", "3"])
 PORTIONS = some.none() | some.lists(
@@ -108,7 +108,7 @@ class AllCommandsTogether(RuleBasedStateMachine):
         self.audit = Auditor()
         self.commands_sent = 0
 
-    @initialize(quantities=some.lists(some.integers(0, 20), min_size=6, max_size=6))
+    @initialize(quantities=some.lists(some.integers(0, 9), min_size=6, max_size=6))
     def opens(self, quantities: list[int]) -> None:
         for place, quantity in enumerate(quantities):
             if quantity:
