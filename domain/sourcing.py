@@ -36,9 +36,12 @@ class Wanted:
     location: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Supply:
-    """What may still be given: units by level, and by item where other channels' pools hold some of them back."""
+    """What may still be given: units by level, and by item where other channels' pools hold some of them back.
+
+    Its numbers fall as lines are served.
+    """
 
     locations: Mapping[str, Location]
     left: dict[LevelKey, int]

@@ -121,7 +121,7 @@ class AllCommandsTogether(RuleBasedStateMachine):
         for code in ("web", "till", None):
             self._send(reserve(want(2, sku="A"), want(1, id="2", sku="B"), channel=code, allow_partial=True))
 
-    @rule(seconds=some.sampled_from([1, 1, 29, 30, 60, 900]))
+    @rule(seconds=some.sampled_from([1, 1, 29, 30, 60, 900, 3600, -3600]))
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
