@@ -18,6 +18,7 @@ from tests.permissions.ground import (
     OWN_DESK,
     OWN_SALE,
     OWN_WEB,
+    PAIR,
     Ground,
     fresh,
 )
@@ -123,6 +124,13 @@ def _questions(ground: Ground) -> list[Entry]:
             {"skus": [MUG], "channelId": OWN_WEB},
             field="availability",
         ),
+        query(
+            "availability of a bundle",
+            "$skus: [String!]!, $channelId: ID",
+            {"skus": [PAIR], "channelId": OWN_WEB},
+            field="availability",
+        ),
+        query("inventoryItem of a bundle", "$sku: String!", {"sku": PAIR}, field="inventoryItem"),
         query(
             "inventoryItem",
             "$sku: String!, $minPosition: String",

@@ -18,6 +18,8 @@ OWN_CLOSED_DC, FOREIGN_CLOSED_DC = "OWN-CLOSED-DC", "FOREIGN-CLOSED-DC"
 OWN_WEB, FOREIGN_WEB, NO_WEB = "OWN-WEB", "FOREIGN-WEB", "NOWHERE-WEB"
 OWN_CLOSED_WEB, FOREIGN_CLOSED_WEB = "OWN-CLOSED-WEB", "FOREIGN-CLOSED-WEB"
 MUG, JAR, NO_SKU = "MUG-01", "JAR-01", "NO-SUCH-01"
+PAIR = "PAIR-01"
+"""A bundle of two of MUG."""
 OWN_SALE, ELSEWHERE_SALE, OTHER_SALE, NO_SALE = "own-sale", "elsewhere-sale", "other-sale", "no-sale"
 OPENING: Final = 100_000
 
@@ -108,6 +110,9 @@ async def _items(desk: Desk) -> None:
     }
     await desk.accepted("itemUpsert", "ItemUpsertInput", {"sku": MUG, **fields})
     await desk.accepted("itemUpsert", "ItemUpsertInput", {"sku": JAR, **fields})
+    await desk.accepted("itemUpsert", "ItemUpsertInput", {"sku": PAIR})
+    made_of = [{"sku": MUG, "quantity": 2}]
+    await desk.accepted("bundleUpsert", "BundleUpsertInput", {"sku": PAIR, "components": made_of})
     for code in (OWN_CLOSED_DC, FOREIGN_CLOSED_DC):
         await desk.accepted("inventoryActivate", "InventoryActivateInput", {"sku": MUG, "locationId": code})
     quantities = [counted(OWN_DC, OPENING), counted(FOREIGN_DC, OPENING)]
