@@ -18,10 +18,10 @@ from tests.permissions.ground import (
     OWN_DESK,
     OWN_SALE,
     OWN_WEB,
-    PAIR,
     Ground,
     fresh,
 )
+from tests.permissions.promises import PAIR
 from tests.resolvers.desk import Desk
 
 ITEM, LOCATION, CHANNEL = node_ids.ITEM, node_ids.LOCATION, node_ids.CHANNEL

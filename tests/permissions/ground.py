@@ -9,7 +9,7 @@ from typing import Final
 
 from domain.principals import EVERYTHING, Principal, Role, Scope
 from resolvers import node_ids
-from tests.permissions.promises import ELSEWHERE_CART, ELSEWHERE_ORDER, NO_CART, NO_ORDER, Promises, lay_promises
+from tests.permissions.promises import ELSEWHERE_CART, ELSEWHERE_ORDER, NO_CART, NO_ORDER, PAIR, Promises, lay_promises
 from tests.resolvers.desk import Answer, Desk, counted, delta
 
 OWN_DESK, OTHER_DESK, GONE_DESK, NO_DESK = "own-desk", "other-desk", "gone-desk", "no-desk"
@@ -18,8 +18,6 @@ OWN_CLOSED_DC, FOREIGN_CLOSED_DC = "OWN-CLOSED-DC", "FOREIGN-CLOSED-DC"
 OWN_WEB, FOREIGN_WEB, NO_WEB = "OWN-WEB", "FOREIGN-WEB", "NOWHERE-WEB"
 OWN_CLOSED_WEB, FOREIGN_CLOSED_WEB = "OWN-CLOSED-WEB", "FOREIGN-CLOSED-WEB"
 MUG, JAR, NO_SKU = "MUG-01", "JAR-01", "NO-SUCH-01"
-PAIR = "PAIR-01"
-"""A bundle of two of MUG."""
 OWN_SALE, ELSEWHERE_SALE, OTHER_SALE, NO_SALE = "own-sale", "elsewhere-sale", "other-sale", "no-sale"
 OPENING: Final = 100_000
 
