@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from app.authentication import Authenticator, new_credential
 from app.event_feed import EventFeed
 from app.event_retention import EventRetention
-from app.identity_tokens import IdentityProvider, IdentityTokens
 from app.ids import new_id
 from app.leases import LeasedWorker
 from app.ledger_writer import LedgerWriter, WriterLimits
@@ -27,6 +27,9 @@ from resolvers.context import Services
 from resolvers.document_limits import DocumentLimits
 from resolvers.loaders import Loaders
 from resolvers.request_log import Observe
+
+if TYPE_CHECKING:  # made only where an identity provider is named
+    from app.identity_tokens import IdentityTokens
 
 logger = logging.getLogger("stockgate")
 
@@ -130,9 +133,11 @@ async def _workers_on(
         await sharing.close()
 
 
-def _identity_tokens(settings: Settings) -> IdentityTokens | None:
+def _identity_tokens(settings: Settings) -> "IdentityTokens | None":
     if settings.oidc_issuer is None:
         return None
+    from app.identity_tokens import IdentityProvider, IdentityTokens  # noqa: PLC0415  # cryptography takes its time to import
+
     return IdentityTokens(
         IdentityProvider(
             issuer=settings.oidc_issuer,

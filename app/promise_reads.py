@@ -55,13 +55,12 @@ class PromiseReads(Answers):
         found = {one.id: one for one in _decoded(Allocation, rows)}
         return [found.get(one) for one in ids]
 
-    async def allocation_of(self, key: OrderKey, *, at_least: int = NEWEST) -> Allocation | None:
-        """Return an order's allocation."""
-        if not _is_order_key(key):
-            return None
-        channel, order_id = key
-        rows = await self._rows(promise_reads.allocation_by_key, at_least=at_least, channel=channel, order_id=order_id)
-        return next(iter(_decoded(Allocation, rows)), None)
+    async def allocations_of(self, keys: Sequence[OrderKey], *, at_least: int = NEWEST) -> list[Allocation | None]:
+        """Return the allocation of each order; None for orders that have none."""
+        wanted = list(filter(_is_order_key, dict.fromkeys(keys)))
+        rows = await self._rows(promise_reads.allocations_by_key, at_least=at_least, keys=wanted)
+        found = {one.key: one for one in _decoded(Allocation, rows)}
+        return [found.get(key) for key in keys]
 
     async def shipments(self, ids: Sequence[str]) -> list[Shipment | None]:
         """Return shipments by id; None for unknown ones."""

@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from typing import cast
 
@@ -129,6 +130,7 @@ def run_server(
     def ready(gateway: Gateway) -> None:
         settle_memory()
         on_ready(gateway)
+        threading.Thread(target=app.prepare_answers, name="answers", daemon=True).start()
 
     app = GatewayApp(settings)
     server = GatewayServer(

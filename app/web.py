@@ -34,7 +34,7 @@ class GatewayApp:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        schema = build_schema(
+        schema = self._schema = build_schema(
             limits=document_limits(settings),
             hides_suggestions=settings.environment == "production",
             shows_schema=settings.environment == "development",
@@ -75,6 +75,10 @@ class GatewayApp:
     async def opened(self) -> Gateway:
         """Return the gateway once it is open. Raises as `open` does."""
         return await self._late.opened()
+
+    def prepare_answers(self) -> None:
+        """Make ready what takes long and a start does not wait for: a router's question is not to hold up others."""
+        _ = self._schema.subgraph_sdl
 
     def end_streams(self) -> None:
         """End every subscription; the gateway itself goes on until the server has finished."""

@@ -56,7 +56,9 @@ def malformed(command: BundleCommand) -> Iterator[Rejection]:
 def touches(command: BundleCommand) -> Selectors:
     """Return what the command needs to see."""
     bundle = frozenset({command.sku})
-    parts = frozenset(one.sku for one in command.components) if isinstance(command, BundleUpsert) else frozenset()
+    if isinstance(command, BundleDissolve):
+        return Selectors(skus=bundle, bundle_uses=bundle)
+    parts = frozenset(one.sku for one in command.components)
     return Selectors(skus=bundle | parts, level_counts_of_items=bundle, bundle_uses=bundle)
 
 
@@ -73,19 +75,21 @@ def decide(command: BundleCommand, state: State, *, at: datetime) -> tuple[ItemU
 
 def decide_upsert(command: BundleUpsert, state: State, *, at: datetime) -> tuple[ItemUpserted, ...] | Refused:
     """Make it a bundle; what it is already changes nothing."""
-    if refused := first_refused((_item_exists(command, state), _components_exist(command, state))):
+    composition = _composition(command, state)
+    if refused := first_refused(
+        (_leaves_are_not_too_many(composition), _item_exists(command, state), _components_exist(command, state))
+    ):
         return refused
     item = state.items[command.sku]
-    composition = _composition(command, state)
     if item.composition is not None and item.composition.components == composition.components:
         return ()
     if refused := first_refused(
         (
             _contains_not_itself(command, state),
             in_use(command.sku, state),
-            _has_no_stock(command.sku, state),
             _quantities_are_valid(command),
-            _is_not_too_large(composition),
+            _sums_are_valid(composition),
+            _has_no_stock(command.sku, state),
         )
     ):
         return refused
@@ -116,15 +120,17 @@ def _components_exist(command: BundleUpsert, state: State) -> Iterator[Rejection
 
 
 def _composition(command: BundleUpsert, state: State) -> Composition:
-    parts = (state.items[one.sku] for one in command.components)
-    inner = {item.sku: item.composition for item in parts if item.composition is not None}
+    """Return what it would be made of; what is not known counts as it is named."""
+    parts = (active(state.items.get(one.sku)) for one in command.components)
+    inner = {item.sku: item.composition for item in parts if item is not None and item.composition is not None}
     return composed(command.components, inner)
 
 
 def _contains_not_itself(command: BundleUpsert, state: State) -> Iterator[Rejection]:
     for place, one in enumerate(command.components):
         within = state.items[one.sku].composition
-        if one.sku == command.sku or (within is not None and command.sku in within.nested):
+        contained = () if within is None else (*within.nested, *(leaf.sku for leaf in within.leaves))
+        if command.sku in {one.sku, *contained}:
             yield Rejection(
                 code=RejectionCode.BUNDLE_CYCLE,
                 message=f"{one.sku} is, or contains, {command.sku} itself; leave it out.",
@@ -142,6 +148,12 @@ def _has_no_stock(sku: str, state: State) -> Iterator[Rejection]:
         )
 
 
+def _leaves_are_not_too_many(composition: Composition) -> Iterator[Rejection]:
+    if len(composition.leaves) > LEAVES_MAX:
+        message = f"It would be made of {len(composition.leaves)} items in the end; at most {LEAVES_MAX} are possible."
+        yield Rejection(code=RejectionCode.INVALID_INPUT, message=message, field=("components",))
+
+
 def _quantities_are_valid(command: BundleUpsert) -> Iterator[Rejection]:
     for place, one in enumerate(command.components):
         if not 1 <= one.quantity <= QUANTITY_MAX:
@@ -152,10 +164,8 @@ def _quantities_are_valid(command: BundleUpsert) -> Iterator[Rejection]:
             )
 
 
-def _is_not_too_large(composition: Composition) -> Iterator[Rejection]:
-    if len(composition.leaves) > LEAVES_MAX:
-        message = f"It would be made of {len(composition.leaves)} items in the end; at most {LEAVES_MAX} are possible."
-        yield Rejection(code=RejectionCode.INVALID_INPUT, message=message, field=("components",))
+def _sums_are_valid(composition: Composition) -> Iterator[Rejection]:
+    """INVALID_QUANTITY: what components within components come to."""
     for leaf in composition.leaves:
         if leaf.quantity > QUANTITY_MAX:
             yield Rejection(

@@ -230,14 +230,17 @@ def decide_item_upsert(command: ItemUpsert, state: State, *, at: datetime) -> tu
 
 
 def decide_item_archive(command: ItemArchive, state: State, *, at: datetime) -> tuple[CatalogueEvent, ...] | Refused:
-    """Archive an item that is stocked nowhere; a bundle lets go of its components, and comes back without them."""
+    """Archive an item that is stocked nowhere and part of no bundle.
+
+    One that is a bundle is none from then on: its components may change and go, and it may come back.
+    """
     item = active(state.items.get(command.sku))
     if item is None:
         return refuse(item_not_found(command.sku))
-    if state.level_counts_by_item.get(command.sku, 0):
-        return refuse(_still_stocked(f"{command.sku} is still stocked", ("sku",)))
     if refused := first_refused((in_use(command.sku, state),)):
         return refused
+    if state.level_counts_by_item.get(command.sku, 0):
+        return refuse(_still_stocked(f"{command.sku} is still stocked", ("sku",)))
     return (ItemArchived(item=replace(item, composition=None, archived_at=at, updated_at=at)),)
 
 

@@ -4,10 +4,12 @@ A claim is checked against what is available and against other channels' pools, 
 those are about what is shown.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from domain.adjustments import ENTRIES_PER_COMMAND_MAX
+from domain.availability import available_by_location
 from domain.claims import Claim, DocumentCommand
+from domain.compositions import Component, bundles_in
 from domain.levels import BALANCE_MAX, LevelKey
 from domain.promises import FulfilmentKind, Line, SourcingStrategy
 from domain.records import active, channel_not_found, item_not_found, leaves_of, location_not_found
@@ -219,8 +221,8 @@ def _supply(command: Claim, state: State) -> Supply:
     """Return what may be given: of each level what is available, of each item what other channels leave."""
     left: dict[LevelKey, int] = {}
     left_of_item: dict[str, int] = {}
-    bundles = {line.sku: leaves_of(state.items[line.sku]) for line in command.lines}
-    for sku in {part.sku for parts in bundles.values() for part in parts}:
+    leaves = {line.sku: leaves_of(state.items[line.sku]) for line in command.lines}
+    for sku in {part.sku for parts in leaves.values() for part in parts}:
         places = state.places_served.get((sku, command.channel), frozenset())
         seen = {code for code in places if active(state.locations.get(code)) is not None}
         levels = {code: state.levels[sku, code].available for code in places if (sku, code) in state.levels}
@@ -230,14 +232,27 @@ def _supply(command: Claim, state: State) -> Supply:
             left_of_item[sku] = sum(max(0, available) for available in levels.values()) - of_others
     for line in command.lines:
         if line.location is not None:
-            for part in bundles[line.sku]:
+            for part in leaves[line.sku]:
                 left.setdefault((part.sku, line.location), state.levels[part.sku, line.location].available)
-    return Supply(
-        locations=state.locations,
-        left=left,
-        left_of_item=left_of_item,
-        parts={sku: parts for sku, parts in bundles.items() if state.items[sku].composition is not None},
-    )
+    bundles = {sku: parts for sku, parts in leaves.items() if state.items[sku].composition is not None}
+    if command.channel is not None:
+        left_of_item |= {
+            sku: _left_of_bundle(parts, command.channel, left_of_item, state)
+            - state.pools_of_others(sku, command.channel)
+            for sku, parts in bundles.items()
+        }
+    return Supply(locations=state.locations, left=left, left_of_item=left_of_item, parts=bundles)
+
+
+def _left_of_bundle(parts: Sequence[Component], channel: str, left_of_item: Mapping[str, int], state: State) -> int:
+    """Return how many bundles a channel's locations make, as far as other channels' pools of the parts leave them."""
+    levels = [
+        state.levels[part.sku, code]
+        for part in parts
+        for code in state.places_served.get((part.sku, channel), ())
+        if (part.sku, code) in state.levels
+    ]
+    return min(sum(available_by_location(levels, parts).values()), bundles_in(left_of_item, parts))
 
 
 def _stock_suffices(command: Claim, lines: Sequence[Line], supply: Supply) -> Iterator[Rejection]:
@@ -248,22 +263,32 @@ def _stock_suffices(command: Claim, lines: Sequence[Line], supply: Supply) -> It
     )
     for place, line in enumerate(lines):
         if line.held < line.quantity:
+            why = _short_part(line, command.lines[place].location, supply)
             yield Rejection(
                 code=RejectionCode.INSUFFICIENT_STOCK,
-                message=f"{line.held} of {line.quantity} units of {line.sku} can be had{_short_part(line, supply)}; "
-                f"{remedy}.",
+                message=f"{line.held} of {line.quantity} units of {line.sku} can be had{why}; {remedy}.",
                 field=("lines", str(place), "quantity"),
                 quantity_available=line.held,
             )
 
 
-def _short_part(line: Line, supply: Supply) -> str:
-    """Say which component of a bundle is short, given what is left once all lines have been served."""
+def _short_part(line: Line, location: str | None, supply: Supply) -> str:
+    """Say which component of a bundle is short, given what is left once all lines have been served.
+
+    Where the line names a location, its own components are what counts. Nothing is said where components would do and
+    pools of the bundle itself are in the way.
+    """
     parts = supply.parts.get(line.sku)
     if parts is None:
         return ""
-    left = {part.sku: sum(supply.at((part.sku, code)) for code in supply.places_of(part.sku)) for part in parts}
+    left = {
+        part.sku: supply.of_item(part.sku) if location is None else supply.at((part.sku, location)) for part in parts
+    }
     short = min(parts, key=lambda part: left[part.sku] // part.quantity)
-    if left[short.sku] >= short.quantity:
-        return ", because no location has all of its components"
-    return f", because its component {short.sku} is short ({left[short.sku]} left, {short.quantity} a unit)"
+    if left[short.sku] < short.quantity:
+        where = "left" if location is None else f"left at {location}"
+        return f", because its component {short.sku} is short ({left[short.sku]} {where}, {short.quantity} a unit)"
+    places = supply.places_of(short.sku) if location is None else [location]
+    if any(all(supply.at((part.sku, code)) >= part.quantity for part in parts) for code in places):
+        return ""
+    return ", because no location has all of its components"

@@ -86,15 +86,14 @@ def decide(command: Command, state: State, *, by: Principal, at: datetime) -> tu
 
 
 def _in_the_way(command: KeyedCommands, state: State, *, at: datetime) -> list[Reservation]:
-    """Return the reservations that have lapsed and hold units of the command's items (of bundles, of their parts), so
-    that ending them may help.
+    """Return the reservations that have lapsed and hold units of the command's items, or of what those are made of,
+    so that ending them may help.
 
     Those that hold units on a level that is not loaded are left: another command of the batch named them.
     """
     seen = touches(command)
     named = [state.reservations[one] for one in seen.reservations if one in state.reservations]
-    asked = (state.items[sku] for sku in seen.skus if sku in state.items)
-    skus = {part.sku for item in asked for part in leaves_of(item)}
+    skus = {part.sku for sku in seen.skus & state.items.keys() for part in leaves_of(state.items[sku])}
     skus |= {sku for one in named for sku, _ in units_by_level(one.lines)}
     return [
         one

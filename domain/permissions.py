@@ -176,12 +176,13 @@ def forbidden(command: Command, *, by: Principal) -> Refused | None:
                 field=("channelId",),
             )
         )
-    if isinstance(command, ItemArchive) and by.scope.locations is not None:
+    if isinstance(command, ItemArchive | BundleUpsert) and by.scope.locations is not None:
         # Whether the item is stocked where the caller does not see decides on it, and must not be told.
+        what = "archive items" if isinstance(command, ItemArchive) else "make items bundles"
         return refuse(
             Rejection(
                 code=RejectionCode.FORBIDDEN,
-                message="A key that sees only some locations may not archive items; use one that sees all.",
+                message=f"A key that sees only some locations may not {what}; use one that sees all.",
             )
         )
     return None

@@ -299,8 +299,8 @@ class Reads(Protocol):
         """Return allocations by id; None for unknown ones."""
         ...
 
-    async def allocation_of(self, key: OrderKey, *, at_least: int = NEWEST) -> Allocation | None:
-        """Return an order's allocation."""
+    async def allocations_of(self, keys: Sequence[OrderKey], *, at_least: int = NEWEST) -> list[Allocation | None]:
+        """Return the allocation of each order; None for orders that have none."""
         ...
 
     async def shipments(self, ids: Sequence[str]) -> list[Shipment | None]:

@@ -131,7 +131,7 @@ EXPLANATIONS: dict[RejectionCode, Explanation] = {
     ),
     RejectionCode.RESERVATION_EXPIRED: Explanation(
         meaning="The reservation's time was over; it holds nothing any more.",
-        cause="expiresAt has passed on the database's clock, and nobody had committed or released it before.",
+        cause="The time expiresAt has passed on the database's clock, and nobody had committed or released it before.",
         remedy="Make a new reservation, and tell the customer if that is refused.",
     ),
     RejectionCode.RESERVATION_ALREADY_COMMITTED: Explanation(
@@ -190,7 +190,8 @@ EXPLANATIONS: dict[RejectionCode, Explanation] = {
     ),
     RejectionCode.TTL_OUT_OF_RANGE: Explanation(
         meaning="The reservation would live longer than its channel allows, or not at all.",
-        cause="ttlSeconds is below 1 or above the channel's reservationTtlSecondsMax, or a channel's own default is.",
+        cause="The interval ttlSeconds, or a channel's own default, is below 1 or above the channel's "
+        "reservationTtlSecondsMax.",
         remedy="Send an interval within the channel's limit, or none for the channel's default.",
     ),
     RejectionCode.INVALID_QUANTITY: Explanation(

@@ -17,7 +17,7 @@ from domain.claims import LineQuantity
 from domain.levels import LevelKey
 from domain.postings import CounterDelta
 from domain.principals import Principal
-from domain.promises import Line, held_where, units_by_level
+from domain.promises import Line, held_where
 from domain.records import RESERVATION_TTL_SECONDS, RESERVATION_TTL_SECONDS_MAX, active, location_not_found
 from domain.rejections import FieldPath, Refused, Rejection, RejectionCode, refuse
 from domain.reservation_commands import (
@@ -193,26 +193,34 @@ def places_can_hold(
 ) -> Iterator[Rejection]:
     """INSUFFICIENT_STOCK: what is held elsewhere must be available there; named at the first move that goes there.
 
-    `deltas` are those of RESERVED.
+    `deltas` are those of RESERVED. Of bundles it says how many the short component makes.
     """
-    skus = {line.id: {sku for sku, _ in units_by_level((line,))} for line in reservation.lines}
+    lines = {line.id: line for line in reservation.lines}
+    units_a_line = {line.id: _units_a_unit(line) for line in reservation.lines}
     more: dict[LevelKey, int] = {}
     for one in deltas:
         more[one.sku, one.location] = more.get((one.sku, one.location), 0) + one.delta
     for (sku, location), units in more.items():
         available = max(0, state.levels[sku, location].available)
         if units > available:
-            at = next(
-                place
+            at, line = next(
+                (place, lines[move.line])
                 for place, move in enumerate(command.moves)
-                if move.to_location == location and sku in skus[move.line]
+                if move.to_location == location and sku in units_a_line[move.line]
             )
+            made = available // units_a_line[line.id][sku]
+            remedy = "move at most that many" if sku == line.sku else f"move at most {made} of {line.sku}"
             yield Rejection(
                 code=RejectionCode.INSUFFICIENT_STOCK,
-                message=f"{available} of {units} units of {sku} can be had at {location}; move at most that many.",
+                message=f"{available} of {units} units of {sku} can be had at {location}; {remedy}.",
                 field=("moves", str(at), "quantity"),
-                quantity_available=available,
+                quantity_available=made,
             )
+
+
+def _units_a_unit(line: Line) -> dict[str, int]:
+    """Return how many units of what one unit of a line holds: of a bundle of its parts, of any other item one."""
+    return {sku: units // hold.quantity for hold in line.holds for (sku, _), units in hold.units()}
 
 
 def _moves_well_formed(command: ReservationMove) -> Iterator[Rejection]:

@@ -36,37 +36,46 @@ class Wanted:
     location: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Supply:
-    """What may still be given: units by level, and by item where other channels' pools hold some of them back."""
+    """What may still be given: units by level, and by item where other channels' pools hold some of them back.
+
+    Its numbers fall as lines are served.
+    """
 
     locations: Mapping[str, Location]
     left: dict[LevelKey, int]
     left_of_item: dict[str, int] = field(default_factory=dict)
     parts: Mapping[str, tuple[Component, ...]] = field(default_factory=dict)
     _codes: dict[str, list[str]] = field(init=False, default_factory=dict)
+    _skus: dict[str, list[str]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        """List the locations of each item once: there may be 200 of each of 250 lines."""
+        """List the locations of each item, and the items at each location, once: there may be 200 of 250 lines."""
         for sku, code in self.left:
             self._codes.setdefault(sku, []).append(code)
+            self._skus.setdefault(code, []).append(sku)
 
     def at(self, key: LevelKey) -> int:
         """Return how many units of an item may be given at a location; of a bundle as many as all its parts make."""
         sku, location = key
         parts = self.parts.get(sku)
-        if parts is not None:
-            return bundles_in({part.sku: self.at((part.sku, location)) for part in parts}, parts)
-        return max(0, min(self.left.get(key, 0), self.left_of_item.get(sku, self.left.get(key, 0))))
+        if parts is None:
+            here = self.left.get(key, 0)
+        else:
+            here = bundles_in({part.sku: self.at((part.sku, location)) for part in parts}, parts)
+        return max(0, min(here, self.left_of_item.get(sku, here)))
 
     def take(self, key: LevelKey, quantity: int) -> None:
         """Give units away."""
         sku, location = key
-        for part in self.parts.get(sku, (Component(sku=sku, quantity=1),)):
-            units = quantity * part.quantity
-            self.left[part.sku, location] -= units
-            if part.sku in self.left_of_item:
-                self.left_of_item[part.sku] -= units
+        parts = self.parts.get(sku)
+        if parts is None:
+            self.left[key] -= quantity
+        for part in parts or ():
+            self.take((part.sku, location), quantity * part.quantity)
+        if sku in self.left_of_item:
+            self.left_of_item[sku] -= quantity
 
     def places_of(self, sku: str) -> list[str]:
         """Return the locations that have units of an item to give."""
@@ -75,11 +84,16 @@ class Supply:
             return [code for code in self.places_of(parts[0].sku) if self.at((sku, code)) > 0]
         return [code for code in self._codes.get(sku, ()) if self.left[sku, code] > 0]
 
+    def of_item(self, sku: str) -> int:
+        """Return how many units of an item may be given in all; no bundle's."""
+        anywhere = sum(self.left[sku, code] for code in self.places_of(sku))
+        return max(0, min(anywhere, self.left_of_item.get(sku, anywhere)))
+
     def only(self, location: str) -> "Supply":
         """Return a copy of what one location may give, to try on."""
         return Supply(
             locations=self.locations,
-            left={key: units for key, units in self.left.items() if key[1] == location},
+            left={(sku, location): self.left[sku, location] for sku in self._skus.get(location, ())},
             left_of_item=dict(self.left_of_item),
             parts=self.parts,
         )
@@ -168,7 +182,8 @@ def _with_few_splits(lines: Mapping[int, Wanted], supply: Supply) -> dict[int, t
     queue = [(-_units(code, lines, missing, supply), supply.locations[code].priority, code) for code in codes]
     heapify(queue)
     while queue and any(missing.values()):
-        # What a location can give only falls, so that whoever leads with a fresh figure leads indeed.
+        # What a location can give only falls, so that whoever leads with a fresh figure leads indeed. Of bundles that
+        # have parts in common with other lines it may rise: such a location may come late, but never for nothing.
         less, priority, best = heappop(queue)
         units = _units(best, lines, missing, supply)
         if units and units < -less:
@@ -186,11 +201,13 @@ def _units(code: str, lines: Mapping[int, Wanted], missing: Mapping[int, int], s
     if supply.parts:
         # Bundles may have parts in common with other lines, so that only trying tells.
         trial = supply.only(code)
-        return sum(
-            hold.quantity
-            for place, line in lines.items()
-            for hold in _take((line.sku, code), missing[place], SourcingReason.FEWEST_SPLITS, trial)
-        )
+        total = 0
+        for place, line in lines.items():
+            units = min(missing[place], trial.at((line.sku, code))) if missing[place] else 0
+            if units:
+                trial.take((line.sku, code), units)
+                total += units
+        return total
     wanted: dict[str, int] = {}
     for place, line in lines.items():
         wanted[line.sku] = wanted.get(line.sku, 0) + missing[place]

@@ -25,9 +25,10 @@ class Selectors:
     API keys are read together with the accounts that own them, and documents with the levels that they hold and their
     channel; `locations` of a command that moves a reservation with the channels that they serve.
     `orders` are order ids, whatever their channel. `new_places` are levels at a location of all that a reservation
-    holds: (reservation, location). `sourced` are all levels of an item that serve a channel: (SKU,
-    channel or None). `claimed` are all items of a claim likewise: of those that are bundles, the leaves are sourced.
-    `bundle_uses` are items of which it matters how many bundles they are components of.
+    holds: (reservation, location). `sourced` are all levels of an item that serve a channel: (SKU, channel or None).
+    `claimed` are all items of a claim likewise: of those that are bundles, the leaves are sourced, and seen at each
+    location at which `levels` names the bundle. `bundle_uses` are items of which it matters how many bundles they are
+    components of.
     """
 
     skus: frozenset[str] = frozenset()
@@ -62,8 +63,8 @@ class Selectors:
 class State:
     """Items, locations, channels and listings by code, active levels by key, and what goes with them: the channels that
     each location serves, the versions of ended levels, how many levels there are, reservations and orders that the
-    commands name or that have lapsed, the pools of items by SKU and channel, and the locations with a level of an item
-    that serve a channel, by SKU and channel (None: all of them).
+    commands name or that have lapsed, the pools of items by SKU and channel, the locations with a level of an item
+    that serve a channel, by SKU and channel (None: all of them), and how many bundles have an item as a component.
     """
 
     items: dict[str, Item] = field(default_factory=dict)
@@ -120,11 +121,12 @@ class State:
         return sum(units for code, units in self.pools.get(sku, {}).items() if code != channel)
 
     def put_item(self, item: Item) -> None:
-        """Keep `item`; what it is made of now counts as used by it, what it was made of before does not any more."""
-        for one, by in ((self.items.get(item.sku), -1), (item, 1)):
-            if one is not None and one.composition is not None:
-                for part in one.composition.components:
-                    self.bundle_uses[part.sku] = self.bundle_uses.get(part.sku, 0) + by
+        """Keep `item`; what it is made of now, and no longer, counts for its components."""
+        before = self.items.get(item.sku)
+        for known, by in ((before, -1), (item, 1)):
+            composition = None if known is None else known.composition
+            for component in () if composition is None else composition.components:
+                self.bundle_uses[component.sku] = self.bundle_uses.get(component.sku, 0) + by
         self.items[item.sku] = item
 
     def put_level(self, level: StockLevel) -> None:

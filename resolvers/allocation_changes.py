@@ -25,11 +25,11 @@ from resolvers.allocations import (
 )
 from resolvers.context import Info
 from resolvers.promises import is_visible
-from resolvers.receipts import DocumentPayload, Outcome, common, executed
+from resolvers.receipts import MovingPayload, Outcome, executed, moved
 
 
 @strawberry.type(description="What became of a request that concerns an order's stock.")
-class AllocationPayload(DocumentPayload):
+class AllocationPayload(MovingPayload):
     """What all payloads of orders' stock hold."""
 
     allocation: Allocation | None = strawberry.field(
@@ -70,7 +70,7 @@ class AllocationMutations:
     ) -> AllocationCreatePayload | None:
         """Allocate to one order."""
         outcome = await executed(info, create_command(input, info))
-        return AllocationCreatePayload(allocation=await _allocation(info, outcome), **common(outcome))
+        return AllocationCreatePayload(allocation=await _allocation(info, outcome), **moved(outcome))
 
     @strawberry.mutation(
         description="Give back what an order has not shipped, all of it or some lines. May be repeated without harm "
@@ -83,7 +83,7 @@ class AllocationMutations:
     ) -> AllocationCancelPayload | None:
         """Cancel one order's stock, or lines of it."""
         outcome = await executed(info, cancel_command(input, info))
-        return AllocationCancelPayload(allocation=await _allocation(info, outcome), **common(outcome))
+        return AllocationCancelPayload(allocation=await _allocation(info, outcome), **moved(outcome))
 
     @strawberry.mutation(
         description="Report that goods of an order left, all of them or some: on hand and allocated fall together. "
@@ -98,7 +98,7 @@ class AllocationMutations:
         outcome = await executed(info, ship_command(input, info))
         shipment = await _shipment(info, outcome)
         allocation = await _allocation(info, outcome, shipment)
-        return ShipmentConfirmPayload(shipment=shipment, allocation=allocation, **common(outcome))
+        return ShipmentConfirmPayload(shipment=shipment, allocation=allocation, **moved(outcome))
 
 
 async def _allocation(info: Info, outcome: Outcome, shipment: Shipment | None = None) -> Allocation | None:

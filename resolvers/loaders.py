@@ -131,7 +131,7 @@ class Loaders:
         self.reservations: FreshLoader[str, Reservation | None] = FreshLoader(reads.reservations, has_replica=fresh)
         self.allocations: FreshLoader[str, Allocation | None] = FreshLoader(reads.allocations, has_replica=fresh)
         self.allocations_of_orders: FreshLoader[OrderKey, Allocation | None] = FreshLoader(
-            each_of(reads.allocation_of), has_replica=fresh
+            reads.allocations_of, has_replica=fresh
         )
         self.promises_at_risk: FreshLoader[LevelKey, tuple[PromiseAtRisk, ...]] = FreshLoader(
             reads.promises_at_risk, has_replica=fresh

@@ -105,7 +105,6 @@ EMPTIED: Mapping[str, Permission] = {
     "InventoryActivatePayload.syncStatus": Permission.READ_LISTINGS,
     "InventoryDeactivatePayload.syncStatus": Permission.READ_LISTINGS,
     "ReservationCreatePayload.levels": Permission.READ_STOCK,
-    "ReservationExtendPayload.levels": Permission.READ_STOCK,
     "ReservationReleasePayload.levels": Permission.READ_STOCK,
     "ReservationMovePayload.levels": Permission.READ_STOCK,
     "ReservationCommitPayload.levels": Permission.READ_STOCK,

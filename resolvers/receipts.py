@@ -22,7 +22,6 @@ class DocumentPayload:
     """What all payloads of commands on documents hold."""
 
     known_position: strawberry.Private[int]
-    changed_levels: strawberry.Private[tuple[DomainLevel, ...]]
     replayed: bool = strawberry.field(
         description="Whether the key had been used for this very change before: then nothing was applied now, and what "
         "is shown is as it is now."
@@ -39,6 +38,13 @@ class DocumentPayload:
         """Return the position."""
         return str(self.known_position)
 
+
+@strawberry.type(description="What became of a request that moves stock by a document.")
+class MovingPayload(DocumentPayload):
+    """What the payloads of commands hold that move stock."""
+
+    changed_levels: strawberry.Private[tuple[DomainLevel, ...]]
+
     @strawberry.field(
         description="The levels as this change left them (for a dry run: would leave them); empty for a repeated key."
     )
@@ -51,19 +57,27 @@ class Common(TypedDict):
     """What the payloads of all commands on documents are made of alike."""
 
     known_position: int
-    changed_levels: tuple[DomainLevel, ...]
     replayed: bool
     user_errors: list[UserError]
+
+
+class Moved(Common):
+    """What the payloads of commands that move stock are made of alike."""
+
+    changed_levels: tuple[DomainLevel, ...]
 
 
 def common(outcome: Outcome) -> Common:
     """Return what a payload says of any outcome."""
     if isinstance(outcome, Refused):
-        position = outcome.position or 0
-        return Common(known_position=position, changed_levels=(), replayed=False, user_errors=user_errors(outcome))
-    return Common(
-        known_position=outcome.position, changed_levels=outcome.levels, replayed=outcome.replayed, user_errors=[]
-    )
+        return Common(known_position=outcome.position or 0, replayed=False, user_errors=user_errors(outcome))
+    return Common(known_position=outcome.position, replayed=outcome.replayed, user_errors=[])
+
+
+def moved(outcome: Outcome) -> Moved:
+    """Return what a payload says of an outcome that may have moved stock."""
+    levels = () if isinstance(outcome, Refused) else outcome.levels
+    return Moved(changed_levels=levels, **common(outcome))
 
 
 async def executed(info: Info, command: KeyedCommands | Refused) -> Outcome:

@@ -12,7 +12,7 @@ from domain.reservation_commands import ReservationEvent, ReservationExpired
 from resolvers.allocations import Allocation, load_allocation_of, present_allocation
 from resolvers.context import Info
 from resolvers.promises import is_visible
-from resolvers.receipts import DocumentPayload, Outcome, common, executed
+from resolvers.receipts import DocumentPayload, MovingPayload, Outcome, common, executed, moved
 from resolvers.reservation_inputs import (
     ReservationCommitInput,
     ReservationCreateInput,
@@ -40,7 +40,7 @@ class ReservationPayload(DocumentPayload):
 
 
 @strawberry.type(description="What became of a request to hold units.")
-class ReservationCreatePayload(ReservationPayload):
+class ReservationCreatePayload(MovingPayload, ReservationPayload):
     """The result of reservationCreate."""
 
 
@@ -50,17 +50,17 @@ class ReservationExtendPayload(ReservationPayload):
 
 
 @strawberry.type(description="What became of a request to give units back.")
-class ReservationReleasePayload(ReservationPayload):
+class ReservationReleasePayload(MovingPayload, ReservationPayload):
     """The result of reservationRelease."""
 
 
 @strawberry.type(description="What became of a request to hold units elsewhere.")
-class ReservationMovePayload(ReservationPayload):
+class ReservationMovePayload(MovingPayload, ReservationPayload):
     """The result of reservationMove."""
 
 
 @strawberry.type(description="What became of a request to commit a reservation to an order.")
-class ReservationCommitPayload(ReservationPayload):
+class ReservationCommitPayload(MovingPayload, ReservationPayload):
     """The result of reservationCommit."""
 
     allocation: Allocation | None = strawberry.field(
@@ -84,7 +84,7 @@ class ReservationMutations:
     ) -> ReservationCreatePayload | None:
         """Make one reservation."""
         outcome = await executed(info, create_command(input, info))
-        return ReservationCreatePayload(reservation=await _reservation(info, outcome), **common(outcome))
+        return ReservationCreatePayload(reservation=await _reservation(info, outcome), **moved(outcome))
 
     @strawberry.mutation(
         description="Let a reservation live for an interval from now on. May be repeated without harm under the same "
@@ -110,7 +110,7 @@ class ReservationMutations:
     ) -> ReservationReleasePayload | None:
         """Release one reservation, or lines of it."""
         outcome = await executed(info, release_command(input, info))
-        return ReservationReleasePayload(reservation=await _reservation(info, outcome), **common(outcome))
+        return ReservationReleasePayload(reservation=await _reservation(info, outcome), **moved(outcome))
 
     @strawberry.mutation(
         description="Hold a reservation's units at other locations, if they are available there. May be repeated "
@@ -123,7 +123,7 @@ class ReservationMutations:
     ) -> ReservationMovePayload | None:
         """Move lines of one reservation."""
         outcome = await executed(info, move_command(input, info))
-        return ReservationMovePayload(reservation=await _reservation(info, outcome), **common(outcome))
+        return ReservationMovePayload(reservation=await _reservation(info, outcome), **moved(outcome))
 
     @strawberry.mutation(
         description="Turn a reservation into an order's allocation; what the order does not take is given back. May be "
@@ -138,7 +138,7 @@ class ReservationMutations:
         outcome = await executed(info, commit_command(input, info))
         reservation = await _reservation(info, outcome)
         allocation = await _allocation(info, outcome, reservation)
-        return ReservationCommitPayload(reservation=reservation, allocation=allocation, **common(outcome))
+        return ReservationCommitPayload(reservation=reservation, allocation=allocation, **moved(outcome))
 
 
 async def _reservation(info: Info, outcome: Outcome) -> Reservation | None:

@@ -156,6 +156,5 @@ def build_schema(
     schema.documents = documents
     schema.persisted = PersistedDocuments(trust=trust)
     if is_federated:
-        # Printed now: a router's first question must not hold up everybody else's for as long as this takes.
-        schema.subgraph_sdl = subgraph_sdl(schema.as_str())
+        schema.print_subgraph = lambda: subgraph_sdl(schema.as_str())
     return schema

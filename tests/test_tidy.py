@@ -32,6 +32,7 @@ GIT_SECONDS_MAX = 20
 MUTABLE_DATACLASSES = frozenset(
     {
         "domain/state.py:State",  # a batch evolves it in place, command after command
+        "domain/sourcing.py:Supply",  # lines use it up, one after the other
     }
 )
 """Dataclasses of the domain that are not frozen, slotted and keyword-only, each with its reason."""

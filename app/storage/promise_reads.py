@@ -18,11 +18,11 @@ def allocations_by_id(sql: Dialect) -> Select[*tuple[object, ...]]:
 
 
 @statement
-def allocation_by_key(_: Dialect) -> Select[*tuple[object, ...]]:
-    """The allocation of the order `order_id` of the channel `channel`, empty for none."""
-    return select(allocations.c.data).where(
-        allocations.c.channel_code == bindparam("channel"), allocations.c.order_id == bindparam("order_id")
-    )
+def allocations_by_key(sql: Dialect) -> Select[*tuple[object, ...]]:
+    """The allocations of the orders `keys` (channel code, empty for none; order id)."""
+    wanted = sql.rows("keys", channel=Text, order_id=Text)
+    of_order = (allocations.c.channel_code == wanted.c.channel) & (allocations.c.order_id == wanted.c.order_id)
+    return select(allocations.c.data).select_from(wanted.join(allocations, of_order))
 
 
 @statement

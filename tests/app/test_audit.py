@@ -91,7 +91,7 @@ async def promise_everything(shop: Shop) -> tuple[str, str, str]:
     await lapse(shop, lapsed)
     await shop.accept(expire(lapsed), by=SYSTEM_PRINCIPAL)
     active = id_of(await shop.accept(reserve(line(2), key="active")))
-    allocation = await shop.reads.allocation_of(("", ORDER))
+    (allocation,) = await shop.reads.allocations_of([("", ORDER)])
     assert allocation is not None
     return active, allocation.id, shipment
 

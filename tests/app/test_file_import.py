@@ -171,6 +171,7 @@ async def test_same_file_again_counts_nothing_and_another_run_counts_anew(gatewa
     assert await on_hand(gateway, "M-1") == {"EAST": 5}
     (newest, *_) = await gateway.services.reads.movement_page(sku="M-1", locations=None, before=None, limit=1)
     assert (newest.bucket, newest.delta, newest.reason) == (InventoryBucket.ON_HAND, 2, AdjustmentReason.CYCLE_COUNT)
+    assert newest.adjustment_id is not None
     (adjustment,) = await gateway.services.reads.adjustments([newest.adjustment_id])
     assert adjustment is not None
     assert adjustment.recorded_by == "command line"

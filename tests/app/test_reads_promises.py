@@ -1,10 +1,12 @@
 """What is read of documents; the one rule: they are shown as they are now, whatever became of them."""
 
+from app.storage.times import EPOCH
 from domain.allocation_commands import AllocationState
 from domain.filters import ReservationFilter
 from domain.levels import InventoryBucket
 from domain.postings import PostingCause
 from domain.principals import SYSTEM_PRINCIPAL
+from domain.records import Channel, Location
 from domain.reservation_commands import ReservationCreated, ReservationState
 from tests.app.promised import ORDER, allocate, commit, expire, id_of, lapse, line, release, reserve, ship
 from tests.app.shop import OTHER_SKU, Shop, all_pages, sale
@@ -67,18 +69,17 @@ async def test_an_order_is_read_with_its_shipments(shop: Shop) -> None:
     allocation = id_of(await shop.accept(allocate(line(1, id_="2"), key="a", channel=WEB)))
     second = id_of(await shop.accept(ship(key="s2", channel=WEB)))
     plain = id_of(await shop.accept(allocate(line(1), key="p")))
-    order = await shop.reads.allocation_of((WEB, ORDER))
+    keys = [(WEB, ORDER), ("", "order-9"), ("", ORDER), ("\x00", ORDER)]
+    order, nothing, other, nonsense = await shop.reads.allocations_of(keys)
+    assert (nothing, nonsense) == (None, None)
     assert order is not None
     assert (order.id, order.state, [one.shipped for one in order.lines]) == (
         allocation,
         AllocationState.SHIPPED,
         [2, 1],
     )
-    other = await shop.reads.allocation_of(("", ORDER))
     assert other is not None
     assert (other.id, other.channel) == (plain, None)
-    assert await shop.reads.allocation_of(("", "order-9")) is None
-    assert await shop.reads.allocation_of(("\x00", ORDER)) is None
     assert await shop.reads.allocations([plain, "nope", allocation]) == [other, None, order]
     of_web, of_none, unknown = await shop.reads.shipments_of([(WEB, ORDER), ("", ORDER), ("\x00", ORDER)])
     assert [one.id for one in of_web] == [first, second]
@@ -103,7 +104,7 @@ async def test_the_ledger_names_the_cause_of_each_row(shop: Shop) -> None:
     sold = await shop.accept(sale(1, key="sold"))
     assert sold.adjustment is not None
     rows = await shop.reads.movement_page(sku=SKU, locations=[EAST], before=None, limit=6)
-    allocation = await shop.reads.allocation_of(("", ORDER))
+    (allocation,) = await shop.reads.allocations_of([("", ORDER)])
     assert allocation is not None
     assert [(one.bucket, one.delta, one.cause, one.document_id, one.adjustment_id) for one in rows] == [
         (InventoryBucket.ON_HAND, -1, None, None, sold.adjustment.id),
@@ -114,3 +115,13 @@ async def test_the_ledger_names_the_cause_of_each_row(shop: Shop) -> None:
         (InventoryBucket.RESERVED, 2, PostingCause.RESERVATION_CREATED, reservation, None),
     ]
     assert [one.reason is None for one in rows] == [False, True, True, True, True, True]
+
+
+async def test_channels_and_locations_of_an_older_program_have_the_defaults(shop: Shop) -> None:
+    """Given rows that say nothing of sourcing and reservations, then they are read as new ones are made."""
+    await shop.store.change("INSERT INTO channels (code, created_at, updated_at) VALUES ('old', 0, 0)")
+    await shop.store.change(
+        "INSERT INTO locations (code, kind, created_at, updated_at) VALUES ('OLD', 'WAREHOUSE', 0, 0)"
+    )
+    assert await shop.reads.channels(["old"]) == [Channel(code="old", created_at=EPOCH, updated_at=EPOCH)]
+    assert await shop.reads.locations(["OLD"]) == [Location(code="OLD", created_at=EPOCH, updated_at=EPOCH)]

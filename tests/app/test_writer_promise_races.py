@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app import ledger_documents, ledger_working
+from app import ledger_documents
 from app.audit import audit_ledger
 from app.ledger_documents import Found
 from app.ledger_requests import Outcome
@@ -136,7 +136,7 @@ async def test_two_writers_give_one_order_its_lines_from_different_places(shop: 
                 ],
             )
             assert codes(told) == {"accepted": 3, "ORDER_LINE_EXISTS": 1}
-            allocation = await shop.reads.allocation_of(("", order))
+            (allocation,) = await shop.reads.allocations_of([("", order)])
             assert allocation is not None
             assert (sorted(one.id for one in allocation.lines), allocation.version) == (["central", "east", "other"], 3)
             await at_once(writers, [cancel(key=f"x{number}", order=order)])
@@ -180,13 +180,14 @@ async def test_claims_of_many_lines_in_any_order_neither_block_each_other_nor_lo
 
 def blind(monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
     """Let the look for documents' levels find nothing for so many batches: all of it happened a moment later."""
-    take_found, looks = ledger_documents.take_found, []
+    take_found = ledger_documents.take_found
+    looks: list[int] = []
 
     def find_nothing(found: Any, state: Any, **ids: Any) -> Found:
         looks.append(len(looks))
         return Found() if len(looks) <= times else take_found(found, state, **ids)
 
-    monkeypatch.setattr(ledger_working.documents, "take_found", find_nothing)
+    monkeypatch.setattr(ledger_documents, "take_found", find_nothing)
     return looks
 
 
@@ -197,7 +198,11 @@ async def test_what_changed_before_it_was_locked_is_left_to_the_next_batch(
     reservation = id_of(await shop.accept(reserve(line(2), key="r")))
     await shop.accept(allocate(line(1), key="a"))
     looks = blind(monkeypatch, times=2)
-    commands = [release(reservation, key="l"), ship(key="s"), reserve(line(1, sku=OTHER_SKU), key="other")]
+    commands: list[Command] = [
+        release(reservation, key="l"),
+        ship(key="s"),
+        reserve(line(1, sku=OTHER_SKU), key="other"),
+    ]
     tasks = [asyncio.create_task(shop.writer.execute(command, by=CLERK)) for command in commands]
     await asyncio.sleep(0)
     assert [await shop.writer.run_once() for _ in range(3)] == [3, 2, 2]
@@ -225,7 +230,8 @@ async def test_an_order_that_another_writer_changed_meanwhile_is_decided_again(
 ) -> None:
     """Given an order that changed, or came, behind a batch's back, then nothing of the batch is kept, and all again."""
     await shop.accept(allocate(line(1), key="a"))
-    take_loaded, looks = ledger_documents.take_loaded, []
+    take_loaded = ledger_documents.take_loaded
+    looks: list[int] = []
 
     def see_an_older_one(loaded: Any, state: Any, found: Found, **known: Any) -> None:
         take_loaded(loaded, state, found, **known)
@@ -238,7 +244,7 @@ async def test_an_order_that_another_writer_changed_meanwhile_is_decided_again(
                 found.versions[order.id] = 0
                 state.allocations[key] = replace(order, version=0)
 
-    monkeypatch.setattr(ledger_working.documents, "take_loaded", see_an_older_one)
+    monkeypatch.setattr(ledger_documents, "take_loaded", see_an_older_one)
     commands: list[Command] = [allocate(line(2, id_="2"), key="b"), reserve(line(1), key="r")]
     tasks = [asyncio.create_task(shop.writer.execute(command, by=CLERK)) for command in commands]
     await asyncio.sleep(0)
@@ -248,7 +254,7 @@ async def test_an_order_that_another_writer_changed_meanwhile_is_decided_again(
     assert await shop.writer.run_once() == 2
     for outcome in await within(asyncio.gather(*tasks)):
         accepted(outcome)
-    allocation = await shop.reads.allocation_of(("", ORDER))
+    (allocation,) = await shop.reads.allocations_of([("", ORDER)])
     assert allocation is not None
     assert ([one.id for one in allocation.lines], allocation.version) == (["1", "2"], 2)
     assert await held(shop) == (10, 1, 3)

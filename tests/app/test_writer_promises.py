@@ -7,6 +7,7 @@ import pytest
 from domain.allocation_commands import AllocationState
 from domain.catalogue import LocationUpsert
 from domain.claims import LineQuantity
+from domain.decider import Command
 from domain.principals import SYSTEM_PRINCIPAL
 from domain.rejections import RejectionCode
 from domain.reservation_commands import LineCommit, LineMove
@@ -28,7 +29,8 @@ from tests.app.promised import (
     reserve,
     ship,
 )
-from tests.app.shop import OPENING_HEAD, OTHER_SKU, Shop, accepted, refusals, sale
+from tests.app.shop import OPENING_HEAD, OTHER_SKU, Shop, accepted, adjust, refusals, sale
+from tests.domain import given
 from tests.domain.given import CENTRAL, CLERK, EAST, SKU, WEB
 
 
@@ -74,12 +76,12 @@ async def test_every_change_of_a_reservation_keeps_counters_holds_and_documents_
     await shop.accept(release(reservation, LineQuantity(line="1", quantity=1), key="l"))
     assert (await held(shop), await held(shop, CENTRAL)) == ((10, 2, 0), (5, 1, 0))
     await shop.accept(commit(reservation, LineCommit(line="1", quantity=2, order_line="a"), key="c"))
-    assert [one[1:] for one in await holds(shop)] == [(SKU, CENTRAL, "ALLOCATION", 1), (SKU, EAST, "ALLOCATION", 1)]
+    assert [one[1:] for one in await holds(shop)] == [(SKU, EAST, "ALLOCATION", 2)]
     await shop.accept(allocate(line(3, location=CENTRAL, id_="b"), key="a"))
-    assert (await held(shop), await held(shop, CENTRAL)) == ((10, 0, 1), (5, 0, 4))
+    assert (await held(shop), await held(shop, CENTRAL)) == ((10, 0, 2), (5, 0, 3))
     await shop.accept(cancel(LineQuantity(line="b", quantity=1), key="x"))
     await shop.accept(ship(key="s"))
-    assert (await held(shop), await held(shop, CENTRAL)) == ((9, 0, 0), (2, 0, 0))
+    assert (await held(shop), await held(shop, CENTRAL)) == ((8, 0, 0), (3, 0, 0))
     assert await holds(shop) == []
     ((version,),) = await shop.store.rows("SELECT version FROM allocations")
     assert version == 4
@@ -97,7 +99,8 @@ async def test_a_repeated_key_has_the_document_from_the_first_time(shop: Shop) -
     left = ship(key="s")
     shipment = id_of(await shop.accept(left))
     before = await shop.store.dump()
-    told = [accepted(one) for one in await shop.batch(*map(again, (create, take, order, give, left)))]
+    repeated: list[Command] = [again(create), again(take), again(order), again(give), again(left)]
+    told = [accepted(one) for one in await shop.batch(*repeated)]
     assert [one.document_id for one in told] == [reservation, reservation, allocation, allocation, shipment]
     assert all(one.replayed and not one.events for one in told)
     assert await shop.store.dump() == before
@@ -205,3 +208,24 @@ async def test_a_lapsed_reservation_expires_once(shop: Shop) -> None:
     assert refusals(third) == [(RejectionCode.RESERVATION_EXPIRED, "reservationId")]
     assert await held(shop) == (10, 2, 0)
     assert await holds(shop) == [(other, SKU, EAST, "RESERVATION", 2)]
+
+
+async def test_the_statements_of_a_batch_do_not_grow_with_its_documents(shop: Shop) -> None:
+    """Given few and many claims, commits and shipments in one batch, then both take as many statements."""
+    await shop.accept(adjust(given.change(EAST, 1000), key="in"))
+    costs: dict[str, list[int]] = {}
+    for count in (2, 40):
+        async with shop.store.statements(shop.database) as seen:
+            made = await shop.batch(*(reserve(line(1, location=None), key=f"r-{count}-{n}") for n in range(count)))
+        costs.setdefault("reserve", []).append(len(seen))
+        ids = [id_of(accepted(one)) for one in made]
+        async with shop.store.statements(shop.database) as seen:
+            await shop.batch(*(commit(one, key=f"c-{one}", order=one) for one in ids))
+        costs.setdefault("commit", []).append(len(seen))
+        async with shop.store.statements(shop.database) as seen:
+            await shop.batch(*(ship(key=f"s-{one}", order=one) for one in ids))
+        costs.setdefault("ship", []).append(len(seen))
+    assert (await held(shop), await held(shop, CENTRAL)) == ((1010 - 37, 0, 0), (0, 0, 0))
+    steps = {"reserve": 6, "commit": 7, "ship": 7}
+    calls = {"reserve": 23, "commit": 24, "ship": 24}
+    assert costs == {name: [cost] * 2 for name, cost in (steps if shop.store.takes_steps_whole else calls).items()}

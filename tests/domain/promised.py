@@ -19,6 +19,7 @@ from domain.allocation_commands import (
     ShipmentLine,
 )
 from domain.claims import LineQuantity, RequestedLine
+from domain.compositions import Component
 from domain.levels import InventoryBucket, StockLevel
 from domain.postings import Posting, PostingCause, StockPosted
 from domain.promises import FulfilmentKind, Hold, Line, SourcingReason, SourcingStrategy
@@ -160,10 +161,15 @@ class PostingDetails(TypedDict, total=False):
 
 
 def hold(
-    quantity: int, location: str = EAST, *, sku: str = SKU, reason: SourcingReason = SourcingReason.PRIORITY
+    quantity: int,
+    location: str = EAST,
+    *,
+    sku: str = SKU,
+    reason: SourcingReason = SourcingReason.PRIORITY,
+    parts: tuple[Component, ...] = (),
 ) -> Hold:
-    """Return units of an item at a location."""
-    return Hold(sku=sku, location=location, quantity=quantity, reason=reason)
+    """Return units of an item at a location, of a bundle with its parts."""
+    return Hold(sku=sku, location=location, quantity=quantity, reason=reason, parts=parts)
 
 
 def line(*holds: Hold, id: str = "1", sku: str = SKU, asked: int | None = None) -> Line:

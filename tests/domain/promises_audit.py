@@ -8,14 +8,16 @@ from collections.abc import Iterable
 
 from domain.adjustments import Adjustment
 from domain.allocation_commands import AllocationEvent, ShipmentConfirmed
+from domain.catalogue import ItemUpserted
 from domain.conflicts import StockConflictClosed, StockConflictOpened
 from domain.decider import Event
 from domain.levels import COUNTER_NAMES, InventoryBucket, LevelKey, StockLevel
 from domain.postings import Posting, PostingCause, StockPosted
-from domain.promises import Line
+from domain.promises import Hold, Line
 from domain.reservation_commands import ReservationEvent, ReservationState
 from domain.state import State
 from domain.stock_commands import InventoryAdjusted, LevelActivated, LevelDeactivated
+from tests.domain.promises_model import leaves_counted
 
 ON_HAND, RESERVED, ALLOCATED = InventoryBucket.ON_HAND, InventoryBucket.RESERVED, InventoryBucket.ALLOCATED
 
@@ -43,6 +45,8 @@ class Auditor:
             assert self.open_conflicts.pop(one.level.key) == one.conflict_id
         elif isinstance(one, LevelActivated | LevelDeactivated):
             assert one.level.version == version_of(one.level.key, state) + 1
+        elif isinstance(one, ItemUpserted):
+            assert one.item.composition != state.items[one.item.sku].composition
         elif isinstance(one, ReservationEvent):
             known = state.reservations.get(one.reservation.id)
             assert known is None or known.state is ReservationState.ACTIVE
@@ -65,7 +69,7 @@ class Auditor:
         if isinstance(one, ShipmentConfirmed):
             before = sum(line.shipped for line in lines.values())
             after = sum(line.shipped for line in one.allocation.lines)
-            assert units_of(one.shipment.lines).total() == after - before
+            assert sum(hold.quantity for line in one.shipment.lines for hold in line.holds) == after - before
             self._is_new(one.shipment.id)
 
     def _count(self, moved: Adjustment | Posting, levels: tuple[StockLevel, ...], state: State) -> None:
@@ -123,6 +127,18 @@ class Auditor:
             for line in one.lines
         }
 
+    def bundles_are_their_leaves(self, state: State) -> None:
+        """A bundle comes to items that are none and have the stock that it has not; who is part of it is counted."""
+        book = {sku: one.composition for sku, one in state.items.items() if one.composition is not None}
+        said = {sku: {part.sku: part.quantity for part in made.components} for sku, made in book.items()}
+        for sku, made in book.items():
+            assert {part.sku: part.quantity for part in made.leaves} == leaves_counted(sku, said)
+            assert not said.keys() & {part.sku for part in made.leaves}
+            assert sku not in made.nested
+        assert not said.keys() & {sku for sku, _ in state.levels}
+        uses = Counter(sku for recipe in said.values() for sku in recipe)
+        assert {sku: units for sku, units in state.bundle_uses.items() if units} == uses
+
     def conflicts_are_of_unbacked_promises(self, state: State) -> None:
         """A conflict is open exactly where a promise is unbacked."""
         unbacked = {
@@ -142,12 +158,18 @@ def sellable(level: StockLevel) -> int:
 
 
 def units_of(lines: Iterable[Line]) -> Counter[LevelKey]:
-    """Return the units that lines hold on each level."""
+    """Return the units that lines hold on each level, bundles by their parts."""
     units: Counter[LevelKey] = Counter()
     for line in lines:
         for hold in line.holds:
-            units[hold.sku, hold.location] += hold.quantity
+            for sku, units_a_unit in unit_of(hold).items():
+                units[sku, hold.location] += units_a_unit * hold.quantity
     return units
+
+
+def unit_of(hold: Hold) -> dict[str, int]:
+    """Return what one unit of a hold takes: of a bundle the parts of its day."""
+    return {part.sku: part.quantity for part in hold.parts} or {hold.sku: 1}
 
 
 def version_of(key: LevelKey, state: State) -> int:

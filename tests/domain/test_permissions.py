@@ -18,6 +18,7 @@ from domain.accounts import (
     ApiKeyRotate,
 )
 from domain.allocation_commands import AllocationCreate
+from domain.bundles import BundleDissolve, BundleUpsert
 from domain.catalogue import (
     ChannelArchive,
     ChannelUpsert,
@@ -29,6 +30,7 @@ from domain.catalogue import (
     LocationUpsert,
     LocationUpserted,
 )
+from domain.compositions import Component
 from domain.decider import Command
 from domain.levels import InventoryBucket
 from domain.listings import ListingUpsert, ListingUpserted
@@ -84,6 +86,8 @@ COMMANDS_OF: dict[str, list[Command]] = {
     CATALOGUE: [
         ItemUpsert(sku=SKU, fields={}),
         ItemArchive(sku=SKU),
+        BundleUpsert(sku=SKU, components=(Component(sku="CUP", quantity=1),)),
+        BundleDissolve(sku=SKU),
         LocationUpsert(code=EAST, fields={}),
         LocationArchive(code=EAST),
         ChannelUpsert(code=WEB, fields={}),
@@ -139,14 +143,16 @@ READS = {
 }
 
 
-ARCHIVES_NOTHING = Refused(
-    rejections=(
-        Rejection(
-            code=RejectionCode.FORBIDDEN,
-            message="A key that sees only some locations may not archive items; use one that sees all.",
-        ),
-    )
-)
+def refused_to(what: str) -> Refused:
+    """Return the refusal of what rests on stock at all locations."""
+    message = f"A key that sees only some locations may not {what}; use one that sees all."
+    return Refused(rejections=(Rejection(code=RejectionCode.FORBIDDEN, message=message),))
+
+
+NOT_FOR_SOME_LOCATIONS = {
+    ItemArchive: refused_to("archive items"),
+    BundleUpsert: refused_to("make items bundles"),
+}
 
 
 def caller(role: Role = Role.BACKOFFICE, scope: Scope = EVERYTHING) -> Principal:
@@ -198,15 +204,16 @@ class TestRoles:
         refusal = Refused(rejections=(Rejection(code=RejectionCode.FORBIDDEN, message=message),))
         for group, commands in COMMANDS_OF.items():
             for command in commands:
-                is_archiving = isinstance(command, ItemArchive) and scope.locations is not None
-                expected = refusal if group == ACCOUNTS else ARCHIVES_NOTHING if is_archiving else None
-                assert forbidden(command, by=narrow) == expected
+                of_some = None if scope.locations is None else NOT_FOR_SOME_LOCATIONS.get(type(command))
+                assert forbidden(command, by=narrow) == (refusal if group == ACCOUNTS else of_some)
         assert {one for one in Permission if not may(narrow, one)} == {Permission.MANAGE_ACCOUNTS}
 
-    def test_who_sees_some_locations_archives_no_items(self) -> None:
+    @pytest.mark.parametrize("command", [ItemArchive(sku=SKU), BundleUpsert(sku=SKU, components=())])
+    def test_who_sees_some_locations_archives_no_items_and_makes_none_bundles(self, command: Command) -> None:
         """Given a scope of locations, when an item is archived, then stock elsewhere does not decide on the answer."""
-        assert forbidden(ItemArchive(sku=SKU), by=sees(locations={EAST})) == ARCHIVES_NOTHING
-        assert forbidden(ItemArchive(sku=SKU), by=sees(channels={WEB})) is None
+        assert forbidden(command, by=sees(locations={EAST})) == NOT_FOR_SOME_LOCATIONS[type(command)]
+        assert forbidden(command, by=sees(channels={WEB})) is None
+        assert forbidden(BundleDissolve(sku=SKU), by=sees(locations={EAST})) is None
         assert forbidden(LocationArchive(code=EAST), by=sees(locations={EAST})) is None
 
     def test_who_sees_some_channels_does_not_say_which_a_location_serves(self) -> None:

@@ -14,21 +14,23 @@ from domain.accounts import AccountCreate, AccountUpdate, ApiKeyCreate, ApiKeyRe
 from domain.adjustments import ShortagePolicy
 from domain.catalogue import (
     ChannelArchive,
-    ItemArchive,
     LocationArchive,
     LocationUpsert,
 )
 from domain.levels import InventoryBucket
 from domain.listings import ListingUpsert
 from domain.principals import Role, Scope
+from domain.records import Item
 from domain.rejections import MEANINGS, Refused, RejectionCode
-from tests.domain import precedence_of_promises
+from tests.domain import precedence_of_bundles, precedence_of_promises
+from tests.domain.bundled import bundle
 from tests.domain.given import (
     EARLIER,
     EAST,
     SKU,
     WEB,
     Details,
+    Fact,
     LevelsElsewhere,
     Outcome,
     activate,
@@ -55,6 +57,7 @@ CHANNEL_NOT_FOUND = RejectionCode.CHANNEL_NOT_FOUND
 ACCOUNT_NOT_FOUND = RejectionCode.ACCOUNT_NOT_FOUND
 API_KEY_NOT_FOUND = RejectionCode.API_KEY_NOT_FOUND
 ACCOUNT_EXISTS = RejectionCode.ACCOUNT_EXISTS
+NON_MUTABLE_BUNDLE = RejectionCode.NON_MUTABLE_BUNDLE
 BUCKET_OWNED_BY_DOCUMENT = RejectionCode.BUCKET_OWNED_BY_DOCUMENT
 ITEM_NOT_STOCKED_AT_LOCATION = RejectionCode.ITEM_NOT_STOCKED_AT_LOCATION
 INVALID_QUANTITY = RejectionCode.INVALID_QUANTITY
@@ -81,6 +84,9 @@ DOCUMENTED_IN_THE_CONTRACT = [
     "RESERVATION_ALREADY_RELEASED",
     "LINE_NOT_FOUND",
     "ORDER_LINE_EXISTS",
+    "NON_MUTABLE_BUNDLE",
+    "BUNDLE_CYCLE",
+    "BUNDLE_IN_USE",
     "BUCKET_OWNED_BY_DOCUMENT",
     "ITEM_NOT_STOCKED_AT_LOCATION",
     "LOCATION_NOT_SERVING_CHANNEL",
@@ -101,7 +107,15 @@ DAMAGED = InventoryBucket.DAMAGED
 SAFETY_STOCK = InventoryBucket.SAFETY_STOCK
 RESERVED = InventoryBucket.RESERVED
 Wrong = Collection[RejectionCode]
-STOCKED = (item(), location(EAST), location("BARE"), level(EAST, on_hand=10))
+PLACES = (location(EAST), location("BARE"))
+
+
+def goods(wrong: Wrong) -> Item:
+    return bundle(sku=SKU) if NON_MUTABLE_BUNDLE in wrong else item()
+
+
+def stocked(wrong: Wrong) -> tuple[Fact, ...]:
+    return (goods(wrong), *PLACES, level(EAST, on_hand=10))
 
 
 def details(wrong: Wrong) -> Details:
@@ -122,7 +136,7 @@ def when_adjusting(wrong: Wrong) -> Outcome:
         INSUFFICIENT_STOCK: change(EAST, -1000, SAFETY_STOCK),
     }
     chosen = [entry for code, entry in entries.items() if code in wrong]
-    return given(*STOCKED).when(adjust(change(EAST, 1), *chosen, **details(wrong)))
+    return given(*stocked(wrong)).when(adjust(change(EAST, 1), *chosen, **details(wrong)))
 
 
 def when_setting(wrong: Wrong) -> Outcome:
@@ -137,7 +151,7 @@ def when_setting(wrong: Wrong) -> Outcome:
     chosen = [entry for code, entry in entries.items() if code in wrong]
     full = (LevelsElsewhere(sku=SKU, count=199), LevelsElsewhere(sku="UNKNOWN", count=200))
     command = set_to(count(EAST, 10), *chosen, **details(wrong))
-    return given(*STOCKED, *full).when(replace(command, on_shortage=ShortagePolicy.REJECT))
+    return given(*stocked(wrong), *full).when(replace(command, on_shortage=ShortagePolicy.REJECT))
 
 
 def when_moving(wrong: Wrong) -> Outcome:
@@ -149,27 +163,27 @@ def when_moving(wrong: Wrong) -> Outcome:
         INSUFFICIENT_STOCK: part_move(EAST, 1000, target=SAFETY_STOCK),
     }
     chosen = [entry for code, entry in entries.items() if code in wrong]
-    return given(*STOCKED).when(move(part_move(EAST, 1, target=DAMAGED), *chosen, **details(wrong)))
+    return given(*stocked(wrong)).when(move(part_move(EAST, 1, target=DAMAGED), *chosen, **details(wrong)))
 
 
 def when_activating(wrong: Wrong) -> Outcome:
     code = "NOWHERE" if LOCATION_NOT_FOUND in wrong else "BARE"
     levels = 200 if LEVEL_LIMIT_REACHED in wrong else 0
     full = (LevelsElsewhere(sku=SKU, count=levels), LevelsElsewhere(sku="UNKNOWN", count=levels))
-    return given(item(), location("BARE"), *full).when(activate(code, **details(wrong)))
+    return given(goods(wrong), location("BARE"), *full).when(activate(code, **details(wrong)))
 
 
 def when_deactivating_what_is_not_stocked(wrong: Wrong) -> Outcome:
     code = "NOWHERE" if LOCATION_NOT_FOUND in wrong else "BARE"
     known = () if ITEM_NOT_STOCKED_AT_LOCATION in wrong else (level("BARE"),)
-    return given(item(), location("BARE"), *known).when(deactivate(code, **details(wrong)))
+    return given(goods(wrong), location("BARE"), *known).when(deactivate(code, **details(wrong)))
 
 
 def when_deactivating_what_is_not_empty(wrong: Wrong) -> Outcome:
     known = level(EAST, on_hand=1 if LEVEL_NOT_EMPTY in wrong else 0)
     unseen = level("NOWHERE", on_hand=1)
     code = "NOWHERE" if LOCATION_NOT_FOUND in wrong else EAST
-    return given(item(), location(EAST), known, unseen).when(deactivate(code, **details(wrong)))
+    return given(goods(wrong), location(EAST), known, unseen).when(deactivate(code, **details(wrong)))
 
 
 def when_listing(wrong: Wrong) -> Outcome:
@@ -188,11 +202,6 @@ def when_naming_a_location(wrong: Wrong) -> Outcome:
         channels=frozenset({"shop" if CHANNEL_NOT_FOUND in wrong else WEB}),
     )
     return given(channel(WEB)).when(command)
-
-
-def when_archiving_an_item(wrong: Wrong) -> Outcome:
-    code = {INVALID_INPUT: " ", ITEM_NOT_FOUND: "UNKNOWN"}
-    return given(item(), level(on_hand=0)).when(ItemArchive(sku=_first(code, wrong, SKU)))
 
 
 def when_archiving_a_location(wrong: Wrong) -> Outcome:
@@ -248,6 +257,7 @@ def _first(values: dict[RejectionCode, str], wrong: Wrong, default: str) -> str:
     return next((value for code, value in values.items() if code in wrong), default)
 
 
+OF_STOCK = (INVALID_INPUT, ITEM_NOT_FOUND, LOCATION_NOT_FOUND, CHANNEL_NOT_FOUND, NON_MUTABLE_BUNDLE)
 STEPS: list[tuple[Callable[[Wrong], Outcome], tuple[RejectionCode, ...]]] = [
     (
         when_adjusting,
@@ -256,6 +266,7 @@ STEPS: list[tuple[Callable[[Wrong], Outcome], tuple[RejectionCode, ...]]] = [
             ITEM_NOT_FOUND,
             LOCATION_NOT_FOUND,
             CHANNEL_NOT_FOUND,
+            NON_MUTABLE_BUNDLE,
             BUCKET_OWNED_BY_DOCUMENT,
             ITEM_NOT_STOCKED_AT_LOCATION,
             INVALID_QUANTITY,
@@ -270,6 +281,7 @@ STEPS: list[tuple[Callable[[Wrong], Outcome], tuple[RejectionCode, ...]]] = [
             ITEM_NOT_FOUND,
             LOCATION_NOT_FOUND,
             CHANNEL_NOT_FOUND,
+            NON_MUTABLE_BUNDLE,
             BUCKET_OWNED_BY_DOCUMENT,
             INVALID_QUANTITY,
             CHANGE_FROM_QUANTITY_STALE,
@@ -284,6 +296,7 @@ STEPS: list[tuple[Callable[[Wrong], Outcome], tuple[RejectionCode, ...]]] = [
             ITEM_NOT_FOUND,
             LOCATION_NOT_FOUND,
             CHANNEL_NOT_FOUND,
+            NON_MUTABLE_BUNDLE,
             BUCKET_OWNED_BY_DOCUMENT,
             ITEM_NOT_STOCKED_AT_LOCATION,
             INVALID_QUANTITY,
@@ -292,15 +305,15 @@ STEPS: list[tuple[Callable[[Wrong], Outcome], tuple[RejectionCode, ...]]] = [
     ),
     (
         when_activating,
-        (INVALID_INPUT, ITEM_NOT_FOUND, LOCATION_NOT_FOUND, CHANNEL_NOT_FOUND, LEVEL_LIMIT_REACHED),
+        (*OF_STOCK, LEVEL_LIMIT_REACHED),
     ),
     (
         when_deactivating_what_is_not_stocked,
-        (INVALID_INPUT, ITEM_NOT_FOUND, LOCATION_NOT_FOUND, CHANNEL_NOT_FOUND, ITEM_NOT_STOCKED_AT_LOCATION),
+        (*OF_STOCK, ITEM_NOT_STOCKED_AT_LOCATION),
     ),
     (
         when_deactivating_what_is_not_empty,
-        (INVALID_INPUT, ITEM_NOT_FOUND, LOCATION_NOT_FOUND, CHANNEL_NOT_FOUND, LEVEL_NOT_EMPTY),
+        (*OF_STOCK, LEVEL_NOT_EMPTY),
     ),
     (when_listing, (INVALID_INPUT, ITEM_NOT_FOUND, CHANNEL_NOT_FOUND)),
     (when_naming_a_location, (INVALID_INPUT, CHANNEL_NOT_FOUND)),
@@ -311,10 +324,10 @@ STEPS: list[tuple[Callable[[Wrong], Outcome], tuple[RejectionCode, ...]]] = [
     (when_rotating_a_key, (INVALID_INPUT, API_KEY_NOT_FOUND)),
     (when_revoking_a_key, (INVALID_INPUT, API_KEY_NOT_FOUND)),
     *precedence_of_promises.STEPS,
+    *precedence_of_bundles.STEPS,
 ]
-# What holds stock and what does not exist are never the same, so these two are met one at a time.
+# What holds stock and what does not exist are never the same, so these are met one at a time.
 APART: list[tuple[Callable[[Wrong], Outcome], tuple[RejectionCode, ...]]] = [
-    (when_archiving_an_item, (INVALID_INPUT, ITEM_NOT_FOUND, STILL_STOCKED)),
     (when_archiving_a_location, (INVALID_INPUT, LOCATION_NOT_FOUND, STILL_STOCKED)),
 ]
 

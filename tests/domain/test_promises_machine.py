@@ -14,15 +14,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from domain.adjustments import ShortagePolicy
 from domain.allocation_commands import ShipmentLine
+from domain.bundles import BundleCommand
 from domain.claims import LineQuantity
 from domain.decider import Event, KeyedCommands, decide, evolve, malformed, touches
 from domain.levels import InventoryBucket
 from domain.postings import PostingCause, StockPosted
-from domain.promises import FulfilmentKind, SourcingStrategy
+from domain.promises import FulfilmentKind, Line, SourcingStrategy
 from domain.records import Listing
 from domain.rejections import Refused
 from domain.reservation_commands import LineCommit, LineMove, ReservationExpire, ReservationExpired
 from domain.sourcing import Destination
+from tests.domain.bundled import dissolve, part, upsert
 from tests.domain.given import (
     CLERK,
     EARLIER,
@@ -54,14 +56,15 @@ from tests.domain.promised import (
     ship,
     want,
 )
-from tests.domain.promises_audit import Auditor, sellable, units_of
-from tests.domain.promises_model import Asked, PlainPromises, PlainReservation, Portion
+from tests.domain.promises_audit import Auditor, sellable, unit_of
+from tests.domain.promises_model import UNSURE, Asked, PlainLine, PlainPromises, PlainReservation, Portion
 
 EXAMPLES = int(os.environ.get("STOCKGATE_MODEL_EXAMPLES", "60"))
 STEPS_PER_EXAMPLE = 50
 ITEMS = ("A", "B")
 SERVED = {"web": {"E", "W"}, "till": {"W", "N"}}
-POOLS = {"A": {"till": 3, "web": 2}}
+BUNDLE_SKUS = ("K", "X")
+POOLS = {"A": {"till": 3, "web": 2}, "K": {"till": 1}}
 TTL_MAX = {None: 86_400, "web": 600, "till": 86_400}
 MAP = (
     location("E", priority=1, country_code="US"),
@@ -75,7 +78,8 @@ EARLIER_THAN_TTL = {"ITEM_NOT_STOCKED_AT_LOCATION", "LOCATION_NOT_SERVING_CHANNE
 OF_CLAIMS = {PostingCause.RESERVATION_CREATED, PostingCause.ALLOCATION_CREATED}
 OWN = (ON_HAND, InventoryBucket.QUARANTINED, InventoryBucket.DAMAGED, InventoryBucket.SAFETY_STOCK)
 
-SKUS = some.sampled_from(ITEMS)
+SKUS = some.sampled_from([*ITEMS * 3, *BUNDLE_SKUS])
+RECIPES = some.dictionaries(some.sampled_from(ITEMS + BUNDLE_SKUS), some.integers(1, 3), min_size=1, max_size=3)
 PLACES = some.sampled_from(["E", "W", "N"])
 ON = some.sampled_from([None, "web", "web", "till"])
 ORDERS = some.sampled_from(["SO-1", "SO-2"])
@@ -103,7 +107,7 @@ class AllCommandsTogether(RuleBasedStateMachine):
             for sku, pools in POOLS.items()
             for code, units in pools.items()
         ]
-        self.state = given(*map(item, ITEMS), *MAP, *CHANNELS, *served, *listings).state
+        self.state = given(*map(item, ITEMS + BUNDLE_SKUS), *MAP, *CHANNELS, *served, *listings).state
         self.now = NOW
         self.audit = Auditor()
         self.commands_sent = 0
@@ -113,29 +117,41 @@ class AllCommandsTogether(RuleBasedStateMachine):
         for place, quantity in enumerate(quantities):
             if quantity:
                 self._send(set_to(count("EWN"[place // 2], quantity), sku=ITEMS[place % 2]))
+        self._send(upsert(part("A", 2), part("B"), sku="K"), expected=None)
         for code in ("web", "till", None):
             self._send(reserve(want(2, sku="A"), want(1, id="2", sku="B"), channel=code, allow_partial=True))
 
-    @rule(seconds=some.sampled_from([1, 1, 29, 30, 60, 900]))
+    @rule(seconds=some.sampled_from([1, 1, 29, 30, 60, 900, 3600, -3600]))
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
+
+    @rule(sku=some.sampled_from(BUNDLE_SKUS), recipe=RECIPES)
+    def makes_a_bundle(self, sku: str, recipe: dict[str, int]) -> None:
+        parts = (part(one, units) for one, units in recipe.items())
+        self._send(upsert(*parts, sku=sku), expected=self._model().bundle(sku, recipe))
+
+    @rule(sku=some.sampled_from(BUNDLE_SKUS))
+    def dissolves(self, sku: str) -> None:
+        self._send(dissolve(sku), expected=self._model().dissolve(sku))
 
     @rule(sku=SKUS, place=PLACES, delta=some.integers(-8, 10), bucket=some.sampled_from(OWN), is_fact=some.booleans())
     def adjusts(self, sku: str, place: str, delta: int, bucket: InventoryBucket, *, is_fact: bool) -> None:
         policy = ShortagePolicy.RECORD_CONFLICT if is_fact else ShortagePolicy.REJECT
-        self._send(adjust(change(place, delta, bucket), sku=sku, on_shortage=policy))
+        self._send(adjust(change(place, delta, bucket), sku=sku, on_shortage=policy), expected=self._of_stock(sku))
 
     @rule(sku=SKUS, place=PLACES, quantity=some.integers(0, 12), bucket=some.sampled_from(OWN))
     def counts(self, sku: str, place: str, quantity: int, bucket: InventoryBucket) -> None:
-        self._send(set_to(count(place, quantity, bucket), sku=sku))
+        self._send(set_to(count(place, quantity, bucket), sku=sku), expected=self._of_stock(sku))
 
     @rule(sku=SKUS, place=PLACES, quantity=some.integers(1, 4), parts=some.permutations([None, *OWN[1:]]))
     def moves(self, sku: str, place: str, quantity: int, parts: list[InventoryBucket | None]) -> None:
-        self._send(move(part_move(place, quantity, source=parts[0], target=parts[1]), sku=sku))
+        command = move(part_move(place, quantity, source=parts[0], target=parts[1]), sku=sku)
+        self._send(command, expected=self._of_stock(sku))
 
     @rule(sku=SKUS, place=PLACES, is_end=some.sampled_from([False, False, True]))
     def begins_or_ends(self, sku: str, place: str, *, is_end: bool) -> None:
-        self._send(deactivate(place, sku=sku) if is_end else activate(place, sku=sku))
+        command = deactivate(place, sku=sku) if is_end else activate(place, sku=sku)
+        self._send(command, expected=self._of_stock(sku))
 
     @rule(asked=ASKED, code=ON, strategy=STRATEGIES, is_partial=some.booleans(), ttl=TTLS)
     def reserves(
@@ -210,7 +226,7 @@ class AllCommandsTogether(RuleBasedStateMachine):
         if expected in {None, "EXCEEDS_RESERVED_QUANTITY"}:
             known = model.reservations[code]
             named = (
-                [line for line, holds in known.lines.items() if holds]
+                [line for line, one in known.lines.items() if one.places]
                 if portions is None
                 else [prefix + line for line, _ in portions]
             )
@@ -264,6 +280,10 @@ class AllCommandsTogether(RuleBasedStateMachine):
         self.audit.orders_are_whole(self.state)
 
     @invariant()
+    def bundles_are_what_their_components_come_to(self) -> None:
+        self.audit.bundles_are_their_leaves(self.state)
+
+    @invariant()
     def a_conflict_is_open_exactly_where_a_promise_is_unbacked(self) -> None:
         self.audit.conflicts_are_of_unbacked_promises(self.state)
 
@@ -290,23 +310,31 @@ class AllCommandsTogether(RuleBasedStateMachine):
             else model.portions(model.reservations[code].lines, portions, code="EXCEEDS_RESERVED_QUANTITY")
         )
 
+    def _book(self) -> dict[str, dict[str, int]]:
+        made = {sku: one.composition.components for sku, one in self.state.items.items() if one.composition}
+        return {sku: {one.sku: one.quantity for one in components} for sku, components in made.items()}
+
+    def _of_stock(self, sku: str) -> str:
+        return ANYTHING if self.state.items[sku].composition is None else "NON_MUTABLE_BUNDLE"
+
     def _model(self) -> PlainPromises:
         return PlainPromises(
             served=SERVED,
             pools=POOLS,
             ttl_max=TTL_MAX,
+            book=self._book(),
             available={key: sellable(one) for key, one in self.state.levels.items()},
             reservations={
                 code: PlainReservation(
                     channel=one.channel,
                     state=one.state.value,
                     expires_at=one.expires_at,
-                    lines={line.id: units_of([line]) for line in one.lines},
+                    lines={line.id: plain_line(line) for line in one.lines},
                 )
                 for code, one in self.state.reservations.items()
             },
             orders={
-                (code or None, order): {line.id: units_of([line]) for line in one.lines}
+                (code or None, order): {line.id: plain_line(line) for line in one.lines}
                 for (code, order), one in self.state.allocations.items()
             },
             now=self.now,
@@ -314,14 +342,15 @@ class AllCommandsTogether(RuleBasedStateMachine):
 
     def _send(
         self,
-        command: KeyedCommands,
+        command: KeyedCommands | BundleCommand,
         *,
         expected: str | None = ANYTHING,
         claimed: frozenset[str] | set[str] = frozenset(),
         on: str | None = None,
     ) -> None:
         self.commands_sent += 1
-        command = replace(command, command_id=str(UUID(int=self.commands_sent)))
+        if not isinstance(command, BundleCommand):
+            command = replace(command, command_id=str(UUID(int=self.commands_sent)))
         relate(self.state)
         before = self.state.scratch()
         answer: tuple[Event, ...] | Refused | None = malformed(command)
@@ -332,7 +361,7 @@ class AllCommandsTogether(RuleBasedStateMachine):
         assert self.state == before
         code = answer.rejections[0].code.value if isinstance(answer, Refused) else None
         event(f"{type(command).__name__}: {code or 'accepted'}")
-        assert expected in {ANYTHING, code}
+        assert expected in {ANYTHING, code} or (expected == UNSURE and code in {None, "INSUFFICIENT_STOCK"})
         if isinstance(answer, Refused):
             return
         if isinstance(answer[0] if answer else None, ReservationExpired) and not isinstance(command, ReservationExpire):
@@ -353,6 +382,14 @@ class AllCommandsTogether(RuleBasedStateMachine):
             places = [level for key, level in self.state.levels.items() if key[0] == sku and key[1] in SERVED[on]]
             left = sum(max(0, sellable(level)) for level in places)
             assert left >= sum(units for code, units in POOLS.get(sku, {}).items() if code != on)
+
+
+def plain_line(line: Line) -> PlainLine:
+    """Return a line as the model knows it."""
+    places: dict[str, int] = {}
+    for hold in line.holds:
+        places[hold.location] = places.get(hold.location, 0) + hold.quantity
+    return PlainLine(places=places, unit=unit_of(line.holds[0]) if line.holds else {})
 
 
 AllCommandsTogether.TestCase.settings = settings(

@@ -2,7 +2,9 @@
 
 import pytest
 
+from domain.bundles import BundleDissolve, BundleUpsert
 from domain.catalogue import ChannelArchive, ChannelUpsert, ItemArchive, ItemUpsert, LocationArchive, LocationUpsert
+from domain.compositions import Component
 from domain.decider import Command, touches
 from domain.levels import InventoryBucket
 from domain.listings import ListingUpsert
@@ -102,7 +104,12 @@ def test_what_begins_levels_names_them_and_counts_the_others(command: Command, s
     ("command", "selectors"),
     [
         (ItemUpsert(sku=SKU, fields={}), Selectors(skus=ITEM)),
-        (ItemArchive(sku=SKU), Selectors(skus=ITEM, level_counts_of_items=ITEM)),
+        (ItemArchive(sku=SKU), Selectors(skus=ITEM, level_counts_of_items=ITEM, bundle_uses=ITEM)),
+        (
+            BundleUpsert(sku=SKU, components=(Component(sku="CUP", quantity=2), Component(sku="LID", quantity=1))),
+            Selectors(skus=frozenset({SKU, "CUP", "LID"}), level_counts_of_items=ITEM, bundle_uses=ITEM),
+        ),
+        (BundleDissolve(sku=SKU), Selectors(skus=ITEM, bundle_uses=ITEM)),
         (LocationUpsert(code=EAST, fields={}), Selectors(locations=EAST_ONLY)),
         (
             LocationUpsert(code=EAST, fields={}, channels=WEB_ONLY),
@@ -135,6 +142,7 @@ ORDERS = frozenset({ORDER})
                 locations=EAST_ONLY,
                 levels=frozenset({("CUP", EAST)}),
                 sourced=frozenset({(SKU, None)}),
+                claimed=frozenset({(SKU, None), ("CUP", None)}),
             ),
         ),
         (
@@ -146,11 +154,18 @@ ORDERS = frozenset({ORDER})
                 channels=WEB_ONLY,
                 levels=frozenset({("CUP", EAST)}),
                 sourced=frozenset({(SKU, WEB), ("CUP", WEB)}),
+                claimed=frozenset({(SKU, WEB), ("CUP", WEB)}),
             ),
         ),
         (
             allocate(want(1, at=EAST)),
-            Selectors(skus=ITEM, locations=EAST_ONLY, levels=EAST_LEVEL, orders=ORDERS),
+            Selectors(
+                skus=ITEM,
+                locations=EAST_ONLY,
+                levels=EAST_LEVEL,
+                orders=ORDERS,
+                claimed=frozenset({(SKU, None)}),
+            ),
         ),
         (extend(), Selectors(reservations=RES)),
         (release(), Selectors(reservations=RES)),

@@ -18,9 +18,6 @@ from tests.end_to_end.client import Client
 from tests.end_to_end.gateway import Gateways
 
 COMMAND_SECONDS_MAX = 60.0
-POLL_SECONDS = 0.02
-ROWS = 6000
-HALF_WAY = 1500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +34,19 @@ class Shell:
     """Runs commands on one database, from one directory."""
 
     directory: Path
-    database: Path
+    url: str
+
+    @property
+    def database(self) -> Path:
+        """The file, where the database is one."""
+        return Path(self.url.removeprefix(SQLITE_PREFIX))
 
     @asynccontextmanager
     async def begun(self, *arguments: str) -> AsyncIterator[Process]:
         """Start a command; what is left of it at the end is killed."""
         process = await asyncio.create_subprocess_exec(
             *stockgate_command(*arguments),
-            env=clean_environment({"STOCKGATE_DATABASE_URL": f"{SQLITE_PREFIX}{self.database}", "COLUMNS": "200"}),
+            env=clean_environment({"STOCKGATE_DATABASE_URL": self.url, "COLUMNS": "200"}),
             cwd=self.directory,
             stdout=PIPE,
             stderr=PIPE,
@@ -86,7 +88,7 @@ class Shell:
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     """A directory with an empty database in it, and a file of each kind that needs nothing but the ones before."""
-    shell = Shell(directory=tmp_path, database=tmp_path / "stock.sqlite3")
+    shell = Shell(directory=tmp_path, url=f"{SQLITE_PREFIX}{tmp_path / 'stock.sqlite3'}")
     migrate_sqlite(shell.database)
     shell.write("locations.csv", "code,name\nEAST,East\n")
     shell.write("items.csv", "sku\tname\r\nM-1\tMug\r\nM-2\tCup\r\n")
@@ -208,35 +210,10 @@ async def test_reader_that_has_enough_ends_an_export_quietly(shell: Shell) -> No
         assert await process.wait() == 0
 
 
-async def test_import_that_was_killed_goes_on(shell: Shell) -> None:
-    """Given an import of counts that is killed half-way, when it is run again, then each row is recorded once."""
-    shell.write("many.csv", "sku\n" + "".join(f"N-{number:05}\n" for number in range(ROWS)))
-    counts = "".join(f"N-{number:05},EAST,{number % 97 + 1}\n" for number in range(ROWS))
-    shell.write("counts.csv", f"sku,location,on_hand\n{counts}")
-    for kind in ("locations", "items"):
-        assert (await shell.run("import", kind, "locations.csv" if kind == "locations" else "many.csv")).code == 0
-    async with shell.begun("import", "levels", "counts.csv") as process, asyncio.timeout(COMMAND_SECONDS_MAX):
-        while shell.count("adjustments") < HALF_WAY:
-            assert process.returncode is None
-            await asyncio.sleep(POLL_SECONDS)
-        process.kill()
-        assert await process.wait() == -9
-    kept = shell.count("adjustments")
-    assert HALF_WAY <= kept < ROWS
-    told = await shell.run("import", "levels", "counts.csv")
-    assert told.code == 0
-    assert f"applied │ {ROWS - kept:,} │" in told.words
-    assert f"replayed │ {kept:,} │" in told.words
-    again = await shell.run("import", "levels", "counts.csv")
-    assert f"{ROWS:,} rows were already imported by run" in again.words
-    assert [shell.count(table) for table in ("adjustments", "movements", "stock_levels")] == [ROWS, ROWS, ROWS]
-    assert (await shell.run("audit")).code == 0
-
-
 async def test_import_beside_a_running_gateway(shell: Shell, gateways: Gateways) -> None:
     """Given a gateway on the same file, when rows are imported, then it answers with them at once."""
     with gateways.new("beside-an-import").begin() as gateway:
-        beside = Shell(directory=shell.directory, database=gateway.file)
+        beside = Shell(directory=shell.directory, url=f"{SQLITE_PREFIX}{gateway.file}")
         assert (await beside.run("import", "locations", "locations.csv")).code == 0
         assert (await beside.run("import", "items", "items.csv")).code == 0
         assert (await beside.run("import", "levels", "levels.csv")).code == 1

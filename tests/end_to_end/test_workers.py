@@ -100,6 +100,7 @@ async def test_a_rolling_restart_under_load_fails_no_request(lasting: Gateway) -
             after = workers_of(lasting)
             assert (len(after), set(after) & set(before)) == (WORKERS, set())
         await callers.answers(REQUESTS_BETWEEN)
+    print(f"\n{callers.answered:,} requests answered through {RESTARTS} restarts of {WORKERS} workers")
     assert (callers.refused, callers.lost, callers.wrong) == (0, [], [])
     assert lasting.failures() == [], lasting.log()
 

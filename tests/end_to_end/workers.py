@@ -20,7 +20,7 @@ from tests.servers.postgres_server import TestServer
 WORKERS: Final = 2
 BECOMES_SECONDS_MAX: Final = 40.0
 ANSWER_SECONDS_MAX: Final = 20.0
-LOOK_SECONDS: Final = 0.02
+LOOK_SECONDS: Final = 0.05
 DATABASES: Final = count(1)
 STARTED: Final = re.compile(r"worker (\d+) has started")
 BODY: Final = b'{"query": "{ locations { nodes { code } } }"}'
@@ -58,7 +58,8 @@ def lines_of(gateway: Gateway) -> list[dict[str, Any]]:
 
 def said(gateway: Gateway, words: str) -> list[dict[str, Any]]:
     """Return the lines whose event holds these words."""
-    return [line for line in lines_of(gateway) if words in line["event"]]
+    lines = (line for line in gateway.log().splitlines() if words in line and line.startswith("{"))
+    return [line for line in map(json.loads, lines) if words in line["event"]]
 
 
 def started(gateway: Gateway) -> list[int]:

@@ -45,7 +45,8 @@ def input_kind(mutation: str) -> str:
 
 async def sent(desk: Desk, mutation: str, **fields: object) -> Answer:
     """Send a change, under a key of its own unless one is given, and return the whole payload."""
-    selection = f"replayed position {KINDS[mutation]} {LEVELS} {ERRORS}"
+    levels = "" if mutation == "reservationExtend" else LEVELS
+    selection = f"replayed position {KINDS[mutation]} {levels} {ERRORS}"
     key = f"{mutation}-{next(KEYS)}"
     return await desk.change(mutation, input_kind(mutation), selection, {"idempotencyKey": key, **fields})
 

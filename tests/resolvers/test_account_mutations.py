@@ -315,7 +315,7 @@ class TestWhoMay:
                 "accountId": "acme",
                 "name": "acme/clerk",
                 "role": "STOREFRONT",
-                "permissions": ["READ_AVAILABILITY", "READ_CATALOGUE"],
+                "permissions": ["READ_AVAILABILITY", "READ_CATALOGUE", "RESERVE_STOCK"],
                 "channelIds": [TILL, WEB],
                 "locationIds": [],
             }

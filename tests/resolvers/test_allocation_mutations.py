@@ -156,7 +156,7 @@ async def test_a_repeated_key_shows_order_and_parcel_as_they_are_now(desk: Desk)
     [
         ("allocationCreate", {"lines": []}, "INVALID_INPUT", "lines"),
         ("allocationCreate", {"lines": [line(MUG, 1)], "orderId": ""}, "INVALID_INPUT", "orderId"),
-        ("allocationCreate", {"lines": [line(CUP, 8)]}, "INSUFFICIENT_STOCK", "lines.0.quantity"),
+        ("allocationCreate", {"lines": [line(CUP, 8, lineId="2")]}, "INSUFFICIENT_STOCK", "lines.0.quantity"),
         ("allocationCancel", {"orderId": "nope"}, "ORDER_NOT_FOUND", "orderId"),
         ("allocationCancel", {"channelId": WEB}, "ORDER_NOT_FOUND", "orderId"),
         ("allocationCancel", {"channelId": None}, "ORDER_NOT_FOUND", "orderId"),

@@ -11,8 +11,12 @@ ITEM = """
     }
     userErrors { field message code }
 """
-LOCATION = "location { id code name kind countryCode channels { code } } userErrors { field message code }"
-CHANNEL = "channel { id code name } userErrors { field message code }"
+LOCATION = """
+    location { id code name kind countryCode region priority channels { code } } userErrors { field message code }
+"""
+CHANNEL = """
+    channel { id code name sourcing reservationTtlSeconds reservationTtlSecondsMax } userErrors { field message code }
+"""
 FULL: Answer = {
     "sku": "HAT-XL",
     "name": "Hat",
@@ -91,18 +95,18 @@ async def test_skus_that_differ_by_case_are_different_items(desk: Desk) -> None:
 
 
 async def test_a_location_keeps_what_an_upsert_leaves_out_and_null_clears(desk: Desk) -> None:
-    full = {"code": "SHOP", "name": "Shop", "kind": "STORE", "countryCode": "DE", "channelIds": [WEB, channel_id(TILL)]}
+    own = {"name": "Shop", "kind": "STORE", "countryCode": "DE", "region": "south", "priority": 0}
+    full = {"code": "SHOP", **own, "channelIds": [WEB, channel_id(TILL)]}
     created = {
         "id": location_id("SHOP"),
         "code": "SHOP",
-        "name": "Shop",
-        "kind": "STORE",
-        "countryCode": "DE",
+        **own,
         "channels": [{"code": TILL}, {"code": WEB}],
     }
     assert await location(desk, **full) == created
     assert await location(desk, code="SHOP") == created
-    for field, cleared in (("name", None), ("kind", "WAREHOUSE"), ("countryCode", None)):
+    defaults = {"name": None, "kind": "WAREHOUSE", "countryCode": None, "region": None, "priority": 100}
+    for field, cleared in defaults.items():
         assert await location(desk, code="SHOP", **{field: None}) == {**created, field: cleared}
         assert await location(desk, **full) == created
     assert (await location(desk, code="SHOP", channelIds=[WEB]))["channels"] == [{"code": WEB}]
@@ -110,11 +114,26 @@ async def test_a_location_keeps_what_an_upsert_leaves_out_and_null_clears(desk: 
     assert (await location(desk, code="SHOP", channelIds=[]))["channels"] == []
 
 
-async def test_a_channel_keeps_its_name_until_null_clears_it(desk: Desk) -> None:
-    named = {"id": channel_id("app"), "code": "app", "name": "App"}
-    assert await channel(desk, code="app", name="App") == named
-    assert await channel(desk, code="app") == named
-    assert await channel(desk, code="app", name=None) == {**named, "name": None}
+async def test_a_channel_keeps_what_an_upsert_leaves_out_until_null_clears_it(desk: Desk) -> None:
+    own = {
+        "name": "App",
+        "sourcing": "FEWEST_SPLITS",
+        "reservationTtlSeconds": 1,
+        "reservationTtlSecondsMax": 2_592_000,
+    }
+    full = {"id": channel_id("app"), "code": "app", **own}
+    assert await channel(desk, code="app", **own) == full
+    assert await channel(desk, code="app") == full
+    defaults = {
+        "name": None,
+        "sourcing": "PRIORITY",
+        "reservationTtlSeconds": 900,
+        "reservationTtlSecondsMax": 86_400,
+    }
+    for field, cleared in defaults.items():
+        assert await channel(desk, code="app", **{field: None}) == {**full, field: cleared}
+        assert await channel(desk, code="app", **own) == full
+    assert await channel(desk, code="new") == {"id": channel_id("new"), "code": "new", **defaults}
 
 
 NUL, LONG = "a\0b", "x" * 501
@@ -146,6 +165,16 @@ BAD_FIELDS: list[tuple[str, str, Answer, str]] = [
     ("channelUpsert", "ChannelUpsertInput", {"code": WEB, "name": NUL}, "name"),
     ("channelUpsert", "ChannelUpsertInput", {"code": channel_id("new")}, "code"),
     ("channelArchive", "ChannelArchiveInput", {"channelId": NUL}, "channelId"),
+    ("locationUpsert", "LocationUpsertInput", {"code": EAST, "region": ""}, "region"),
+    *(
+        ("locationUpsert", "LocationUpsertInput", {"code": EAST, "priority": one}, "priority")
+        for one in (-1, 1_000_001)
+    ),
+    *(
+        ("channelUpsert", "ChannelUpsertInput", {"code": WEB, field: seconds}, field)
+        for field in ("reservationTtlSeconds", "reservationTtlSecondsMax")
+        for seconds in (0, -1, 2_592_001)
+    ),
     *(
         ("locationUpsert", "LocationUpsertInput", {"code": EAST, "countryCode": code}, "countryCode")
         for code in ("", "de", "D", "DEU", "D1", NUL, "ÄÖ")
@@ -185,6 +214,20 @@ async def test_a_malformed_text_is_refused_where_it_stands(desk: Desk) -> None:
             {"code": FAR, "channelIds": ["x"]},
             "CHANNEL_NOT_FOUND",
             "channelIds",
+        ),
+        (
+            "channelUpsert",
+            "ChannelUpsertInput",
+            {"code": WEB, "reservationTtlSeconds": 86_401},
+            "TTL_OUT_OF_RANGE",
+            "reservationTtlSeconds",
+        ),
+        (
+            "channelUpsert",
+            "ChannelUpsertInput",
+            {"code": WEB, "reservationTtlSecondsMax": 899},
+            "TTL_OUT_OF_RANGE",
+            "reservationTtlSeconds",
         ),
     ],
 )

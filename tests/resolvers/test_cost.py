@@ -57,6 +57,11 @@ def requested(core: GraphQLSchema, text: str, **variables: object) -> int:
     return plan.input_points(variables) + plan.requested(variables)
 
 
+RESERVE = """
+mutation change($input: ReservationCreateInput!) {
+  reservationCreate(input: $input) { reservation { lines { holds { quantity } } } userErrors { code } }
+}
+"""
 NO_NUMBERS: tuple[object, ...] = (-1, True, "50", [50], {}, None, float("inf"), float("nan"))
 NO_INPUTS: tuple[object, ...] = (None, 1, "a", [], {"adjustments": None})
 ONE_AVAILABILITY = 1 + 10 * 2 + 10
@@ -78,6 +83,9 @@ ONE_AVAILABILITY = 1 + 10 * 2 + 10
         ("{ locations(first: 3) { ...f } } fragment f on LocationConnection { nodes { channels { code } } }", 1 + 33),
         ("{ node(id: 1) { ... on Location { channels { code } } ... on InventoryItem { levels { sku } } } }", 1 + 20),
         ("{ movements(first: 5) { nodes { adjustment { movements { location { code } } } } } }", 1 + 5 * (2 + 10 * 2)),
+        ("{ reservations(first: 5) { nodes { lines { holds { sku } } } } }", 1 + 5 * (1 + 10 * (1 + 2))),
+        ("{ allocation(id: 1) { lines { holds { sku } } shipments { lines { sku } } } }", 1 + 10 * 3 + 2 * (1 + 10)),
+        ("subscription { reservationChanged { reservation { lines { sku } } } }", 10),
         ("subscription { stockChanged { levels { location { code } } } }", 10),
     ],
 )  # fmt: skip  # a pair reads best on a line
@@ -107,6 +115,7 @@ def test_every_object_costs_a_point_and_lists_as_much_as_their_entries(
         (ADJUST, {"input": {"adjustments": {}}}, 10 + 1 + 1 + 1 + 10 + 1),
         *((ADJUST, {"input": odd}, 10 + 0 + 1 + 1 + 10 + 1) for odd in NO_INPUTS),
         (ADJUST, {}, 10 + 1 + 1 + 10 + 1),
+        (RESERVE, {"input": {"lines": [{}, {}]}}, 10 + 2 + 1 + 1 + 10 * (1 + 2) + 1),
         (ADJUST_MANY, {"inputs": [{"adjustments": [{}, {}]}, {"adjustments": [{}]}]}, 10 + 2 + 3 + 1 + 2 * 2 + 1),
         (ADJUST_MANY, {"inputs": [1, None, [], {"adjustments": 7}]}, 10 + 4 + 1 + 1 + 4 * 2 + 1),
     ],

@@ -26,7 +26,7 @@ AVAILABLE = """subscription ($after: String) {
 async def test_everything_that_happens_to_reservations_is_told_in_order(desk: Desk) -> None:
     """Given changes of reservations, when they are followed from before, then each is told once, as it left them."""
     before = await desk.position()
-    key = await reserved(desk, line(MUG, 3), channelId=WEB)
+    key = await reserved(desk, line(MUG, 3), channelId=TILL)
     await done(desk, "reservationExtend", reservationId=key, ttlSeconds=60)
     move = {"lineId": "1", "toLocationId": WEST, "quantity": 1}
     await done(desk, "reservationMove", reservationId=key, moves=[move])

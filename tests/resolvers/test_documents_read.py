@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.principals import Role
+from domain.principals import Role, Scope
 from resolvers.node_ids import channel_id, reservation_id
 from tests.resolvers.desk import CUP, EAST, MUG, TILL, WEB, WEST, Answer, Desk
 from tests.resolvers.promised import RESERVATION, done, line, reserved, seated, sees
@@ -83,7 +83,7 @@ async def test_a_scope_narrows_what_is_listed(desk: Desk) -> None:
     both = await reserved(desk, line(MUG, 1, EAST), line(MUG, 1, WEST), channelId=TILL)
     west = await reserved(desk, line(MUG, 1, WEST), channelId=TILL)
     none = await reserved(desk, line(MUG, 1, EAST))
-    for scope, expected in (
+    narrowed: list[tuple[Scope, list[str]]] = [
         (sees(channels={WEB}), [web]),
         (sees(channels={TILL}), [west, both]),
         (sees(locations={EAST}), [none, web]),
@@ -91,7 +91,8 @@ async def test_a_scope_narrows_what_is_listed(desk: Desk) -> None:
         (sees(channels={TILL}, locations={WEST}), [west]),
         (sees(locations={EAST, WEST}), [none, west, both, web]),
         (sees(channels=set()), []),
-    ):
+    ]
+    for scope, expected in narrowed:
         clerk = seated(desk, Role.BACKOFFICE, scope)
         assert await listed(clerk) == expected, scope
         for key in (web, both, west, none):
@@ -106,7 +107,7 @@ async def test_an_order_is_found_by_its_own_id_and_channel(desk: Desk) -> None:
         payload = await done(desk, "allocationCreate", orderId="order-1", channelId=channel, lines=[line(MUG, 1)])
         made[channel] = payload["allocation"]["id"]
     for channel, id in made.items():
-        expected = {"id": id, "orderId": "order-1", "channelId": channel, "shipments": []}
+        expected: Answer = {"id": id, "orderId": "order-1", "channelId": channel, "shipments": []}
         assert (await desk.ask(ORDER, orderId="order-1", channelId=channel))["allocation"] == expected
         assert (await desk.ask(ORDER, id=id))["allocation"] == expected
     assert (await desk.ask(ORDER, orderId="nope", channelId=WEB))["allocation"] is None

@@ -19,6 +19,9 @@ QUESTIONS = {
     "channel": f'channel(id: "{WEB}", minPosition: $at) {{ code }}',
     "channels": "channels(minPosition: $at) { nodes { code } }",
     "movements": f'movements(sku: "{MUG}", minPosition: $at) {{ nodes {{ delta location {{ code }} }} }}',
+    "reservation": 'reservation(id: "nope", minPosition: $at) { state lines { item { sku } } }',
+    "reservations": "reservations(minPosition: $at) { nodes { state allocation { state } } }",
+    "allocation": 'allocation(orderId: "nope", minPosition: $at) { state lines { item { sku } } }',
     "node": f'node(id: "{item_id(MUG)}", minPosition: $at) {{ ... on InventoryItem {{ totalAvailableQuantity }} }}',
     "_entities": f'_entities(representations: [{{__typename: "ProductVariant", sku: "{MUG}"}}]) '
     "{ ... on ProductVariant { availability(minPosition: $at) { sku } inventoryItem(minPosition: $at) { sku } } }",

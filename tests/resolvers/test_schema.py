@@ -104,7 +104,7 @@ BREAKING = {
     "Field Availability.availableQuantity was removed": ("  availableQuantity:", "  availableNow:"),
     "Enum value SyncState.CONFIRMED was removed": (CONFIRMED, ""),
     "A required argument Query.availability(region:) was added": (SKUS, f"{SKUS}    region: String!\n"),
-    "A required field InventoryAdjustmentInput.actor was added": (DRY_RUN, f"{DRY_RUN}  actor: String!\n"),
+    "A required field AllocationCancelInput.actor was added": (DRY_RUN, f"{DRY_RUN}  actor: String!\n"),
     "Field InventoryItem.totalAvailableQuantity changed type from Int! to Int": (f"{TOTAL}!", TOTAL),
     "Listing no longer implements interface Node": ("type Listing implements Node {", "type Listing {"),
 }
