@@ -23,6 +23,7 @@ from domain.catalogue import (
     LocationArchived,
     LocationUpserted,
 )
+from domain.compositions import Component, Composition
 from domain.conflicts import StockConflictClosed, StockConflictOpened
 from domain.decider import Event
 from domain.levels import InventoryBucket, StockLevel
@@ -30,7 +31,7 @@ from domain.listings import ListingUpserted
 from domain.postings import Posting, PostingCause, StockPosted
 from domain.principals import Role, Scope
 from domain.promises import FulfilmentKind, Hold, Line, SourcingReason, SourcingStrategy
-from domain.records import Attribute, Channel, Identifier, Item, Listing, Location, LocationKind
+from domain.records import Attribute, Channel, Identifier, Item, Listing, Location, LocationKind, leaves_of
 from domain.reservation_commands import (
     Reservation,
     ReservationCommitted,
@@ -214,6 +215,16 @@ SHIPMENT = Shipment(
     shipped_at=CREATED,
     recorded_at=UPDATED,
 )
+BUNDLE = replace(
+    PLAIN_ITEM,
+    sku="SET",
+    composition=Composition(
+        components=(Component(sku="PAIR", quantity=2), Component(sku="TEE-ÆØ-注文", quantity=1)),
+        leaves=(Component(sku="CUP", quantity=4), Component(sku="TEE-ÆØ-注文", quantity=1)),
+        nested=("PAIR",),
+    ),
+)
+HOLD_OF_BUNDLE = Hold(sku="SET", location="SHED", quantity=3, parts=leaves_of(BUNDLE))
 EVENTS: list[Event] = [
     ItemUpserted(item=ITEM),
     ItemUpserted(item=PLAIN_ITEM),
@@ -260,4 +271,8 @@ EVENTS: list[Event] = [
     AllocationCancelled(allocation=replace(ALLOCATION, fulfilment=FulfilmentKind.PICKUP)),
     ShipmentConfirmed(shipment=SHIPMENT, allocation=ALLOCATION),
     ShipmentConfirmed(shipment=replace(SHIPMENT, channel=None, external_id=None), allocation=ALLOCATION),
+    ItemUpserted(item=BUNDLE),
+    ReservationCreated(
+        reservation=replace(RESERVATION, lines=(Line(id="1", sku="SET", quantity=3, holds=(HOLD_OF_BUNDLE,)),))
+    ),
 ]

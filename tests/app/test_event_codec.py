@@ -2,7 +2,7 @@
 
 `golden/events_v1.jsonl` holds one event a line, as version 1 wrote them; it is never rewritten, only joined by files of
 later versions, and of what a version gained: kinds of events, and fields with a default. Those files are named after
-what came: `account_events_v1.jsonl`, `promise_events_v1.jsonl`.
+what came: `account_events_v1.jsonl`, `promise_events_v1.jsonl`, `bundle_events_v1.jsonl`.
 """
 
 from collections.abc import Mapping
@@ -34,6 +34,7 @@ from domain.stock_commands import InventoryAdjusted
 from tests.app.event_examples import ACCOUNT, ADJUSTMENT, CREATED, EVENTS, LOCATION, UPDATED
 
 GOLDEN = Path(__file__).parent / "golden"
+GOLDEN_NAMES = ("events", "account_events", "promise_events", "bundle_events")
 POSITION = 41
 NAMES = [f"{place}-{type(event).__name__}" for place, event in enumerate(EVENTS)]
 
@@ -47,7 +48,7 @@ def as_read(event: Event, *, position: int = POSITION) -> Event:
 
 def golden(version: int) -> list[Mapping[str, Any]]:
     """Return the lines of a version's files."""
-    files = (GOLDEN / f"{name}_v{version}.jsonl" for name in ("events", "account_events", "promise_events"))
+    files = (GOLDEN / f"{name}_v{version}.jsonl" for name in GOLDEN_NAMES)
     return [orjson.loads(line) for file in files for line in file.read_bytes().splitlines()]
 
 

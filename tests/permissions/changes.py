@@ -97,6 +97,20 @@ def _catalogue_changes() -> list[Entry]:
         mutation("itemArchive", "ItemArchiveInput!", {"sku": MUG}, {"ItemArchiveInput.sku @ sku": ITEM}, prepare=_item),
         mutation("itemArchive", "ItemArchiveInput!", {"sku": ""}, {}, name="malformed itemArchive"),
         mutation(
+            "bundleUpsert",
+            "BundleUpsertInput!",
+            {"sku": MUG, "components": [{"sku": MUG, "quantity": 1}]},
+            {"BundleUpsertInput.sku @ sku": ITEM, "BundleComponentInput.sku @ components.0.sku": ITEM},
+            prepare=_bundle_to_be,
+        ),
+        mutation(
+            "bundleDissolve",
+            "BundleDissolveInput!",
+            {"sku": MUG},
+            {"BundleDissolveInput.sku @ sku": ITEM},
+            prepare=_item,
+        ),
+        mutation(
             "locationUpsert", "LocationUpsertInput!", {"code": OWN_DC}, {"LocationUpsertInput.code @ code": LOCATION}
         ),
         mutation(
@@ -217,6 +231,10 @@ async def _item(desk: Desk) -> Values:
     sku = fresh("SPARE")
     await desk.accepted("itemUpsert", "ItemUpsertInput", {"sku": sku})
     return {"sku": sku}
+
+
+async def _bundle_to_be(desk: Desk) -> Values:
+    return {**await _item(desk), "components": [{**await _item(desk), "quantity": 1}]}
 
 
 async def _empty_level(desk: Desk) -> Values:

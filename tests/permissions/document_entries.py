@@ -27,6 +27,7 @@ def _questions(ground: Ground) -> list[Entry]:
     made = ground.promises
     return [
         query("reservation", "$id: ID!", {"id": made.own_reservation}, ("id", RESERVATION)),
+        query("reservation of a bundle", "$id: ID!", {"id": made.own_reservation_of_bundle}, field="reservation"),
         _reservations(),
         query(
             "allocation",

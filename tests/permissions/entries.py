@@ -21,6 +21,7 @@ from tests.permissions.ground import (
     Ground,
     fresh,
 )
+from tests.permissions.promises import PAIR
 from tests.resolvers.desk import Desk
 
 ITEM, LOCATION, CHANNEL = node_ids.ITEM, node_ids.LOCATION, node_ids.CHANNEL
@@ -123,6 +124,13 @@ def _questions(ground: Ground) -> list[Entry]:
             {"skus": [MUG], "channelId": OWN_WEB},
             field="availability",
         ),
+        query(
+            "availability of a bundle",
+            "$skus: [String!]!, $channelId: ID",
+            {"skus": [PAIR], "channelId": OWN_WEB},
+            field="availability",
+        ),
+        query("inventoryItem of a bundle", "$sku: String!", {"sku": PAIR}, field="inventoryItem"),
         query(
             "inventoryItem",
             "$sku: String!, $minPosition: String",

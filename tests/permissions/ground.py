@@ -9,7 +9,7 @@ from typing import Final
 
 from domain.principals import EVERYTHING, Principal, Role, Scope
 from resolvers import node_ids
-from tests.permissions.promises import ELSEWHERE_CART, ELSEWHERE_ORDER, NO_CART, NO_ORDER, Promises, lay_promises
+from tests.permissions.promises import ELSEWHERE_CART, ELSEWHERE_ORDER, NO_CART, NO_ORDER, PAIR, Promises, lay_promises
 from tests.resolvers.desk import Answer, Desk, counted, delta
 
 OWN_DESK, OTHER_DESK, GONE_DESK, NO_DESK = "own-desk", "other-desk", "gone-desk", "no-desk"
@@ -108,6 +108,9 @@ async def _items(desk: Desk) -> None:
     }
     await desk.accepted("itemUpsert", "ItemUpsertInput", {"sku": MUG, **fields})
     await desk.accepted("itemUpsert", "ItemUpsertInput", {"sku": JAR, **fields})
+    await desk.accepted("itemUpsert", "ItemUpsertInput", {"sku": PAIR})
+    made_of = [{"sku": MUG, "quantity": 2}]
+    await desk.accepted("bundleUpsert", "BundleUpsertInput", {"sku": PAIR, "components": made_of})
     for code in (OWN_CLOSED_DC, FOREIGN_CLOSED_DC):
         await desk.accepted("inventoryActivate", "InventoryActivateInput", {"sku": MUG, "locationId": code})
     quantities = [counted(OWN_DC, OPENING), counted(FOREIGN_DC, OPENING)]

@@ -11,12 +11,14 @@ from resolvers import node_ids
 from tests.resolvers.desk import Answer, Desk
 
 MUG: Final = "MUG-01"
+PAIR: Final = "PAIR-01"
+"""A bundle of two of MUG."""
 OWN_DC, FOREIGN_DC = "OWN-DC", "FOREIGN-DC"
 OWN_WEB, FOREIGN_WEB = "OWN-WEB", "FOREIGN-WEB"
 OWN_CART, ELSEWHERE_CART, NO_CART = "own-cart", "FOREIGN-cart", "no-cart"
 OWN_ORDER, ELSEWHERE_ORDER, NO_ORDER = "own-order", "FOREIGN-order", "no-order"
 DAY_SECONDS: Final = 86_400
-PROMISED_AT_OWN_DC: Final = 11
+PROMISED_AT_OWN_DC: Final = 13
 """How many mugs are no longer available there, once all of this was done."""
 NUMBERS: Final = count(1)
 
@@ -27,6 +29,7 @@ class Promises:
 
     before: str
     own_reservation: str
+    own_reservation_of_bundle: str
     foreign_reservations: tuple[str, ...]
     own_allocation: str
     foreign_allocations: tuple[str, ...]
@@ -43,6 +46,7 @@ async def lay_promises(desk: Desk) -> Promises:
         await reserve(desk, at=FOREIGN_DC, externalReference=ELSEWHERE_CART),
         await reserve(desk, channelId=None, externalReference=ELSEWHERE_CART),
     ]
+    bundle = await reserve(desk, lines=[{"sku": PAIR, "quantity": 1, "locationId": OWN_DC}], externalReference=OWN_CART)
     committed = await reserve(desk, quantity=3, externalReference=OWN_CART)
     fields = {"reservationId": committed, "orderId": OWN_ORDER, "idempotencyKey": "own-commit"}
     payload = await desk.change("reservationCommit", "ReservationCommitInput", "allocation { id }", fields)
@@ -55,6 +59,7 @@ async def lay_promises(desk: Desk) -> Promises:
     return Promises(
         before=before,
         own_reservation=own,
+        own_reservation_of_bundle=bundle,
         foreign_reservations=tuple(foreign),
         own_allocation=plain(own_allocation, node_ids.ALLOCATION),
         foreign_allocations=tuple(plain(one, node_ids.ALLOCATION) for one in allocations),
