@@ -15,6 +15,7 @@ from resolvers.schema import build_schema
 pytest.register_assert_rewrite("tests.resolvers.desk", "tests.permissions.runs", "tests.permissions.ground")
 
 from tests.permissions.changes import changes  # noqa: E402  # after the registration
+from tests.permissions.conflict_entries import conflict_entries  # noqa: E402  # as above
 from tests.permissions.document_entries import document_entries  # noqa: E402  # as above
 from tests.permissions.entries import Entry, questions  # noqa: E402  # as above
 from tests.permissions.ground import Ground, lay_ground  # noqa: E402  # as above
@@ -50,7 +51,7 @@ def laid(tmp_path_factory: pytest.TempPathFactory, schema: strawberry.Schema) ->
 @pytest.fixture(scope="session")
 def all_entries(laid: tuple[Path, Ground]) -> dict[str, Entry]:
     """Every way in, by its name."""
-    found = [*questions(laid[1]), *changes(laid[1]), *document_entries(laid[1])]
+    found = [*questions(laid[1]), *changes(laid[1]), *document_entries(laid[1]), *conflict_entries(laid[1])]
     named = {one.name: one for one in found}
     assert len(named) == len(found)
     return named

@@ -228,6 +228,7 @@ def _documents(made: Promises) -> dict[str, Variants]:
         node_ids.RESERVATION: (made.foreign_reservations, "0" * 32),
         node_ids.ALLOCATION: (made.foreign_allocations, "0" * 32),
         node_ids.SHIPMENT: (made.foreign_shipments, "0" * 32),
+        node_ids.CONFLICT: ((made.foreign_conflict,), "0" * 32),
         "externalReference": ((ELSEWHERE_CART,), NO_CART),
         "orderId": ((ELSEWHERE_ORDER,), NO_ORDER),
     }

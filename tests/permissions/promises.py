@@ -11,6 +11,8 @@ from resolvers import node_ids
 from tests.resolvers.desk import Answer, Desk
 
 MUG: Final = "MUG-01"
+RISK: Final = "RISK-01"
+"""An item of which more is promised than there is, at both locations."""
 PAIR: Final = "PAIR-01"
 """A bundle of two of MUG."""
 OWN_DC, FOREIGN_DC = "OWN-DC", "FOREIGN-DC"
@@ -33,6 +35,8 @@ class Promises:
     foreign_reservations: tuple[str, ...]
     own_allocation: str
     foreign_allocations: tuple[str, ...]
+    own_conflict: str
+    foreign_conflict: str
     own_shipment: str
     foreign_shipments: tuple[str, ...]
 
@@ -56,16 +60,42 @@ async def lay_promises(desk: Desk) -> Promises:
     for channel, location in ((FOREIGN_WEB, OWN_DC), (OWN_WEB, FOREIGN_DC)):
         allocations.append(await allocate(desk, ELSEWHERE_ORDER, channelId=channel, at=location))
         shipments.append(await ship(desk, ELSEWHERE_ORDER, channelId=channel, quantity=1))
+    own_conflict, foreign_conflict = await fail_promises(desk)
     return Promises(
         before=before,
         own_reservation=own,
         own_reservation_of_bundle=bundle,
         foreign_reservations=tuple(foreign),
+        own_conflict=own_conflict,
+        foreign_conflict=foreign_conflict,
         own_allocation=plain(own_allocation, node_ids.ALLOCATION),
         foreign_allocations=tuple(plain(one, node_ids.ALLOCATION) for one in allocations),
         own_shipment=plain(own_shipment, node_ids.SHIPMENT),
         foreign_shipments=tuple(plain(one, node_ids.SHIPMENT) for one in shipments),
     )
+
+
+async def fail_promises(desk: Desk) -> list[str]:
+    """Promise units and count none, at both locations; return the plain ids of the conflicts, the own one first."""
+    await desk.accepted("itemUpsert", "ItemUpsertInput", {"sku": RISK})
+    opened = []
+    for location in (OWN_DC, FOREIGN_DC):
+        await _count(desk, location, 5)
+        await reserve(desk, lines=[{"sku": RISK, "quantity": 1, "locationId": location}])
+        order = f"risk at {location}"
+        await allocate(desk, order, at=location, lines=[{"sku": RISK, "quantity": 1, "locationId": location}])
+        await _count(desk, location, 0)
+        document = "query($at: ID!) { conflicts(first: 1, filter: { locationId: $at }) { nodes { id } } }"
+        ((conflict,),) = ((await desk.ask(document, at=location))["conflicts"]["nodes"],)
+        opened.append(plain(conflict["id"], node_ids.CONFLICT))
+    return opened
+
+
+async def _count(desk: Desk, location: str, quantity: int) -> None:
+    quantities = [{"locationId": location, "quantity": quantity, "changeFromQuantity": None}]
+    key = f"{location} holds {quantity}"
+    payload = await desk.count("userErrors { code }", sku=RISK, quantities=quantities, idempotencyKey=key)
+    assert payload == {"userErrors": []}
 
 
 async def reserve(desk: Desk, *, at: str = OWN_DC, quantity: int = 2, **more: Any) -> str:

@@ -56,12 +56,15 @@ ROADS: Final[Mapping[str, tuple[Road, ...]]] = {
         road("availability of a bundle"),
     ),
     "AvailabilityChange": (road("availabilityChanged"),),
+    "AvailabilityExplanation": (road("availabilityExplain"),),
+    "AvailabilityTerm": (road("availabilityExplain", "term"), road("availabilityExplain", "term.parts")),
     "BundleComponent": (road("inventoryItem of a bundle", "components"),),
     "Channel": (road("channel"), road("location", "channels"), road("node of Channel")),
     "ChannelConnection": (road("channels"),),
     "ChannelEdge": (road("channels", "edges"),),
     "ChannelPayload": (road("channelUpsert"),),
     "ChannelSyncStatus": (road("inventoryItem", "syncStatus"), road("inventoryAdjust", "syncStatus")),
+    "ConflictChange": (road("conflictChanged"), road("conflictChanged of all")),
     "Hold": (
         road("reservation", "lines.holds"),
         road("reservations", "nodes.lines.holds"),
@@ -106,6 +109,7 @@ ROADS: Final[Mapping[str, tuple[Road, ...]]] = {
     "Node": (road("node of Location"),),
     "NodeAvailability": (road("availability", "nodes"),),
     "PageInfo": (road("locations", "pageInfo"),),
+    "PromiseAtRisk": (road("conflicts", "nodes.atRisk"),),
     "ProductVariant": (road("entities of variants"),),
     "Reservation": (
         road("reservation"),
@@ -129,6 +133,9 @@ ROADS: Final[Mapping[str, tuple[Road, ...]]] = {
     "Shipment": (road("allocation", "shipments"), road("node of Shipment"), road("shipmentConfirm", "shipment")),
     "ShipmentConfirmPayload": (road("shipmentConfirm"),),
     "ShipmentLine": (road("allocation", "shipments.lines"),),
+    "StockConflict": (road("conflicts", "nodes"), road("node of StockConflict")),
+    "StockConflictConnection": (road("conflicts"),),
+    "StockConflictEdge": (road("conflicts", "edges"),),
     "StockChange": (road("stockChanged"), road("stockChanged of documents")),
     "StockLevel": (
         road("inventoryItem", "levels"),
@@ -159,6 +166,8 @@ NULL_FOR_EVERYBODY: Final = frozenset(
         "ApiKey.replacedBy",
         "ApiKey.revokedAt",
         "InventoryItem.archivedAt",
+        # Both conflicts are open.
+        "StockConflict.closedAt",
         # The subscriber has been told nothing before.
         "AvailabilityChange.previousQuantity",
         # The refusal that is looked at is not of this kind.
