@@ -3,7 +3,7 @@
 import pytest
 
 from domain.adjustments import AdjustmentReason, ShortagePolicy
-from domain.conflicts import StockConflictClosed, StockConflictOpened, settle_conflict
+from domain.conflicts import StockConflict, StockConflictClosed, StockConflictOpened, settle_conflict
 from domain.levels import InventoryBucket, StockLevel
 from domain.stock_commands import LevelDelta
 from tests.domain.given import (
@@ -181,3 +181,8 @@ def test_the_next_one_has_another_name() -> None:
 @pytest.mark.parametrize("known", [level(on_hand=6, reserved=6), level(reserved=1, conflict_id="open")])
 def test_settling_what_is_settled_changes_nothing(known: StockLevel) -> None:
     assert settle_conflict(known, cause=COMMAND_ID) == (known, None)
+
+
+def test_a_conflict_that_is_kept_is_about_its_level() -> None:
+    kept = StockConflict(id="c-1", sku=SKU, location=EAST, unbacked=5, opened_at=NOW, closed_at=None)
+    assert kept.key == (SKU, EAST)

@@ -85,8 +85,9 @@ ON = some.sampled_from([None, "web", "web", "till"])
 ORDERS = some.sampled_from(["SO-1", "SO-2"])
 WHICH = some.sampled_from([1, 2, 3, 4, 5, 0])
 QUANTITIES = some.none() | some.integers(1, 6)
-ASKED = some.lists(
-    some.tuples(SKUS, some.integers(1, 7), some.sampled_from([None] * 6 + ["E", "W", "N"])), min_size=1, max_size=3
+WHERE = some.sampled_from([None] * 6 + ["E", "W", "N"])
+ASKED = some.lists(some.tuples(SKUS, some.integers(1, 7), WHERE), min_size=1, max_size=3) | some.lists(
+    some.tuples(some.just("K"), some.integers(1, 5), WHERE), min_size=1, max_size=1
 )
 LINES = some.sampled_from(["1", "1", "2", "3"])
 PORTIONS = some.none() | some.lists(

@@ -42,7 +42,7 @@ from tests.domain.given import (
 from tests.domain.loaded import visible_part
 from tests.domain.model import Kind, PlainStock, Row, Wish
 
-EXAMPLES = int(os.environ.get("STOCKGATE_MODEL_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("STOCKGATE_MODEL_EXAMPLES", "60"))
 STEPS_PER_EXAMPLE = 50
 ITEMS = ("A", "a", "FULL")
 LOCATIONS = ("E", "W", "N")
