@@ -141,7 +141,7 @@ class TestWhatTheyAreMadeOf:
             await shop.accept(ItemUpsert(sku=sku, fields={}))
         first, second, third = await shop.batch(bundle(KIT, crates=1), bundle(CRATE, kits=1), ItemArchive(sku=CRATE))
         accepted(first)
-        assert refusals(second) == [(RejectionCode.BUNDLE_IN_USE, "sku")]
+        assert refusals(second) == [(RejectionCode.BUNDLE_CYCLE, "components.0.sku")]
         assert refusals(third) == [(RejectionCode.BUNDLE_IN_USE, "sku")]
         freed, made = await shop.batch(BundleDissolve(sku=KIT), bundle(CRATE, kits=1))
         assert [accepted(one).replayed for one in (freed, made)] == [False, False]
