@@ -48,8 +48,8 @@ from resolvers.cost_arguments import (
 )
 from resolvers.introspection_cost import IntrospectionCosts
 
-LENGTHS_KNOWN: Mapping[str, int] = {"userErrors": 1, "holds": 2, "shipments": 2}
-"""Lists that are shorter than others: one error, a line from two locations, an order in two parcels."""
+LENGTHS_KNOWN: Mapping[str, int] = {"userErrors": 1, "holds": 2, "shipments": 2, "parts": 3, "components": 3}
+"""Lists that are shorter than others: an error, a line from two places, an order in two parcels, a bundle of three."""
 PAGED_LISTS = frozenset({"edges", "nodes", "results"})
 """Lists of a connection or payload that are as long as its field's arguments say."""
 RESULTS_MAX: Mapping[str, int] = {"rowsImport": LENGTH_MAX}

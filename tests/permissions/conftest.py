@@ -26,6 +26,8 @@ from tests.resolvers.desk import complete, open_desk  # noqa: E402  # as above
 
 GENEROUS = DocumentLimits(tokens_max=50_000, characters_max=500_000, depth_max=50)
 """For documents that select everything there is."""
+POINTS_MAX = 100_000_000
+"""What such documents may cost, one after the other."""
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +65,7 @@ async def matrix(
 ) -> AsyncIterator[Matrix]:
     """A gateway on a copy of the ground."""
     path = Path(shutil.copyfile(laid[0], tmp_path / "gateway.sqlite3"))
-    async with open_desk(path, schema) as desk:
+    async with open_desk(path, schema, cost_points_max=POINTS_MAX) as desk:
         yield Matrix(desk=desk, ground=laid[1], entries=all_entries)
 
 

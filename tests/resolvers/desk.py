@@ -16,6 +16,7 @@ from domain.principals import LOCAL_PRINCIPAL, Principal, Role
 from resolvers.context import RequestContext
 
 ANSWER_SECONDS_MAX = 10.0
+POINTS_MAX = 200_000
 CORRELATION_ID = "0123456789abcdef"
 EAST, WEST, FAR = "EAST", "WEST", "FAR"
 WEB, TILL = "web", "till"
@@ -123,9 +124,10 @@ def counted(location: str, quantity: int, **more: object) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def open_desk(path: Path, schema: strawberry.Schema) -> AsyncIterator[Desk]:
+async def open_desk(path: Path, schema: strawberry.Schema, *, cost_points_max: int = POINTS_MAX) -> AsyncIterator[Desk]:
     """Open a gateway on a migrated file."""
-    async with open_gateway(Settings(database_url=f"{SQLITE_PREFIX}{path}")) as gateway:
+    settings = Settings(database_url=f"{SQLITE_PREFIX}{path}", cost_points_max=cost_points_max)
+    async with open_gateway(settings) as gateway:
         yield Desk(gateway=gateway, schema=schema)
 
 
