@@ -40,6 +40,11 @@ mutation ship($input: ShipmentConfirmInput!) {
   shipmentConfirm(input: $input) { shipment { lines { quantity } } allocation { state } userErrors { code message } }
 }
 """
+BUNDLE = """
+mutation bundle($input: BundleUpsertInput!) {
+  bundleUpsert(input: $input) { inventoryItem { sku isBundle } userErrors { code message } }
+}
+"""
 LEVEL = """
 query level($skus: [String!]!, $locationIds: [ID!]) {
   availability(skus: $skus, locationIds: $locationIds) {
@@ -210,3 +215,47 @@ async def test_a_checkout_that_is_given_up_gives_its_units_back(
     )
     assert [one["code"] for one in late["reservationCommit"]["userErrors"]] == ["RESERVATION_EXPIRED"]
     await change(session, RESERVE, lines=[line], channelId=shop.web, idempotencyKey=f"{shop.east}-next")
+
+
+async def test_two_checkouts_race_for_a_bundle_of_which_one_component_is_the_last(
+    session: Session, following: Session, shop: Shop
+) -> None:
+    """Given one component left, when two want the bundle, then one wins, and the other is told what is short."""
+    bundle, last, plenty = shop.skus
+    for location in (shop.east, shop.west):
+        for sku, quantity in ((bundle, 0), (last, int(location == shop.east))):
+            entries = [{"locationId": location, "quantity": quantity, "changeFromQuantity": None}]
+            await change(session, COUNT, sku=sku, quantities=entries, idempotencyKey=f"{location}-{sku}-left")
+        await ended(session, bundle, location)
+    components = [{"sku": last, "quantity": 1}, {"sku": plenty, "quantity": 2}]
+    made = await change(session, BUNDLE, sku=bundle, components=components)
+    assert made["inventoryItem"] == {"sku": bundle, "isBundle": True}
+    before, shown = await shop.snapshot(channel=shop.web)
+    assert shown[bundle] == 1
+
+    line = {"sku": bundle, "quantity": 1}
+    answers = await asyncio.gather(
+        *(
+            ask(
+                session,
+                RESERVE,
+                input={"lines": [line], "channelId": shop.web, "idempotencyKey": f"{shop.east}-checkout-{number}"},
+            )
+            for number in range(2)
+        )
+    )
+    errors = [answer["reservationCreate"]["userErrors"] for answer in answers]
+    ((refusal,),) = [one for one in errors if one]
+    assert (refusal["code"], refusal["field"]) == ("INSUFFICIENT_STOCK", ["input", "lines", "0", "quantity"])
+    assert last in refusal["message"]
+    assert plenty not in refusal["message"]
+    (told_of,) = await told(following, AVAILABLE, count=1, skus=[bundle], channelId=shop.web, after=str(before))
+    assert told_of["availableQuantity"] == 0
+
+
+async def ended(session: Session, sku: str, location: str) -> None:
+    """End an empty level: a bundle has none."""
+    document = (
+        "mutation end($input: InventoryDeactivateInput!) { inventoryDeactivate(input: $input) { userErrors { code } } }"
+    )
+    await change(session, document, sku=sku, locationId=location)
