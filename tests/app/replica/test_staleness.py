@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import strawberry
 
-from app import reads
+from app import answers
 from resolvers.node_ids import item_id
 from tests.app.postgres_store import PostgresStore
 from tests.app.replica.floor import (
@@ -141,7 +141,7 @@ async def test_a_position_that_the_primary_shows_a_moment_later_is_waited_for(
     floor: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a position that a replica may have shown before the primary does, then it is not refused at once."""
-    monkeypatch.setattr(reads, "AHEAD_SECONDS_MAX", 1.0)
+    monkeypatch.setattr(answers, "AHEAD_SECONDS_MAX", 1.0)
     head = await floor.position_seen()
     floor.standby.pause()
     asked = asyncio.create_task(floor.position_seen(at=str(head + 1)))
