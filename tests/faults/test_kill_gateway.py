@@ -8,7 +8,7 @@ from tests.faults.counts import READY_SECONDS_MAX, SEED, count
 from tests.faults.kills import kill_under_load
 from tests.faults.stores import Store
 
-KILLS: Final = count("KILLS", ci=3)
+KILLS: Final = count("KILLS", ci=2)
 SECONDS_MAX_PER_KILL: Final = 40
 SECONDS_MAX_BESIDES: Final = 60
 

@@ -14,7 +14,7 @@ from tests.faults.subscribers import Subscriber, following, logged
 from tests.faults.trial import open_trial
 from tests.servers.redis_server import RedisServer
 
-DOWN_SECONDS: Final = seconds("REDIS_DOWN_SECONDS", ci=2)
+DOWN_SECONDS: Final = seconds("REDIS_DOWN_SECONDS", ci=1)
 UNDER_LOAD_SECONDS: Final = 0.5
 SUBSCRIBERS: Final = 2
 TOLD_BY_POLLING_SECONDS_MAX: Final = 3.0

@@ -18,7 +18,7 @@ from tests.faults.stores import PostgresStore
 from tests.faults.subscribers import FOLLOW
 from tests.faults.trial import open_trial
 
-ROLLING_RESTARTS: Final = count("ROLLING_RESTARTS", ci=2)
+ROLLING_RESTARTS: Final = count("ROLLING_RESTARTS", ci=1)
 UNDER_LOAD_SECONDS: Final = 0.3
 STOPPED_SECONDS_MAX: Final = 5.0
 SECONDS_MAX_PER_RESTART: Final = 40
