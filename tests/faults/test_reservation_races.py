@@ -31,7 +31,7 @@ SECONDS_MAX: Final = 900
 LIFE_SECONDS: Final = 1
 SWEPT_SECONDS_MAX: Final = 20.0
 EAST: Final = "EAST"
-OPENING: Final = 60
+OPENING: Final = 5_000
 CROWDED: Final = Mix(
     skus=tuple(f"HOLD-{number}" for number in range(6)), locations=(EAST, "WEST", "SOUTH"), opening=OPENING
 )
