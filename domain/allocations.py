@@ -34,10 +34,10 @@ from domain.claim_checks import (
     sourced_lines,
     touches_claim,
 )
-from domain.levels import BALANCE_MAX, InventoryBucket
-from domain.postings import CounterDelta, Occasion, PostingCause, PostingEvent, posted
+from domain.levels import BALANCE_MAX
+from domain.postings import PostingCause, PostingEvent, deltas_of, occasion_of, posted
 from domain.principals import Principal
-from domain.promises import Hold, Line, held_where, taken_from, units_by_level
+from domain.promises import Line, held_where, taken_from, units_by_level
 from domain.rejections import FieldPath, Refused, Rejection, RejectionCode, first_refused, refuse
 from domain.reservation_checks import is_seen, lines_are_there, lines_well_formed
 from domain.state import Selectors, State
@@ -126,8 +126,8 @@ def decide_create(command: AllocationCreate, state: State, *, by: Principal, at:
         if line.holds
     )
     event = allocated(key, order_lines, state, new_id=command.command_id, fulfilment=command.fulfilment, by=by, at=at)
-    occasion = _occasion(command, event.allocation, PostingCause.ALLOCATION_CREATED, by=by, at=at)
-    deltas = (one for line in order_lines for one in _deltas(line.holds, allocated=1))
+    occasion = occasion_of(command, event.allocation, PostingCause.ALLOCATION_CREATED, by=by, at=at)
+    deltas = (one for line in order_lines for one in deltas_of(line.holds, allocated=1))
     return (event, *posted(deltas, state, occasion))
 
 
@@ -158,9 +158,9 @@ def decide_taking(
         return refused
     after = replace(allocation, lines=tuple(lines.values()), updated_at=at, version=allocation.version + 1)
     cause = PostingCause.SHIPMENT_CONFIRMED if ships else PostingCause.ALLOCATION_CANCELLED
-    occasion = _occasion(command, after, cause, by=by, at=at)
+    occasion = occasion_of(command, after, cause, by=by, at=at)
     on_hand = -1 if ships else 0
-    deltas = (one for line in taken_lines for one in _deltas(line.holds, allocated=-1, on_hand=on_hand))
+    deltas = (one for line in taken_lines for one in deltas_of(line.holds, allocated=-1, on_hand=on_hand))
     event: AllocationEvent = AllocationCancelled(allocation=after)
     if isinstance(command, ShipmentConfirm):
         event = ShipmentConfirmed(shipment=_shipment(command, after, taken_lines, at=at), allocation=after)
@@ -229,28 +229,6 @@ def _on_hand_stays_in_range(command: ShipmentConfirm, lines: Iterable[Line], sta
                 "either way. Count the stock with inventorySet first.",
                 field=("orderId",) if command.lines is None else ("lines",),
             )
-
-
-def _occasion(
-    command: AllocationCommands, allocation: Allocation, cause: PostingCause, *, by: Principal, at: datetime
-) -> Occasion:
-    return Occasion(
-        command_id=command.command_id,
-        cause=cause,
-        document_id=allocation.id,
-        by=by,
-        at=at,
-        idempotency_key=command.idempotency_key,
-        source_channel=allocation.channel,
-        correlation_id=command.correlation_id,
-    )
-
-
-def _deltas(holds: Iterable[Hold], *, allocated: int, on_hand: int = 0) -> Iterator[CounterDelta]:
-    for (sku, location), units in (each for hold in holds for each in hold.units()):
-        for bucket, sign in ((InventoryBucket.ALLOCATED, allocated), (InventoryBucket.ON_HAND, on_hand)):
-            if sign:
-                yield CounterDelta(sku=sku, location=location, bucket=bucket, delta=sign * units)
 
 
 def _order_not_found(order_id: str, channel: str | None) -> Rejection:

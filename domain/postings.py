@@ -5,15 +5,18 @@ documents; a posting is to a document what an adjustment is to a reason.
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from domain.adjustments import Movement
+from domain.claims import DocumentCommand
 from domain.conflicts import ConflictEvent, settle_conflict
 from domain.levels import InventoryBucket, LevelKey, StockLevel
 from domain.principals import Principal
+from domain.promises import Hold
 from domain.state import State
 
 
@@ -80,6 +83,51 @@ class Occasion:
     idempotency_key: str | None = None
     source_channel: str | None = None
     correlation_id: str | None = None
+
+
+class Document(Protocol):
+    """What a posting names: a reservation or an order's allocation."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def channel(self) -> str | None:
+        """The code of its channel."""
+        ...
+
+
+def occasion_of(
+    command: DocumentCommand, document: Document, cause: PostingCause, *, by: Principal, at: datetime
+) -> Occasion:
+    """Return what all postings of a command on a document have in common."""
+    return Occasion(
+        command_id=command.command_id,
+        cause=cause,
+        document_id=document.id,
+        by=by,
+        at=at,
+        idempotency_key=command.idempotency_key,
+        source_channel=document.channel,
+        correlation_id=command.correlation_id,
+    )
+
+
+def deltas_of(
+    holds: Iterable[Hold], *, reserved: int = 0, allocated: int = 0, on_hand: int = 0
+) -> Iterator[CounterDelta]:
+    """Yield what becomes of the counters where units lie, for each unit that is held: +1, -1, or 0 for nothing."""
+    signs = (
+        (InventoryBucket.RESERVED, reserved),
+        (InventoryBucket.ALLOCATED, allocated),
+        (InventoryBucket.ON_HAND, on_hand),
+    )
+    for (sku, location), units in (each for hold in holds for each in hold.units()):
+        for bucket, sign in signs:
+            if sign:
+                yield CounterDelta(sku=sku, location=location, bucket=bucket, delta=sign * units)
 
 
 def posted(deltas: Iterable[CounterDelta], state: State, occasion: Occasion) -> tuple[PostingEvent, ...]:

@@ -20,8 +20,7 @@ from domain.claim_checks import (
     sourced_lines,
     touches_claim,
 )
-from domain.levels import InventoryBucket
-from domain.postings import CounterDelta, Occasion, PostingCause, PostingEvent, posted
+from domain.postings import CounterDelta, Occasion, PostingCause, PostingEvent, deltas_of, occasion_of, posted
 from domain.principals import SYSTEM_PRINCIPAL, Principal
 from domain.promises import Hold, Line, SourcingReason, merged_holds, taken_from
 from domain.rejections import Refused, Rejection, first_refused
@@ -124,7 +123,7 @@ def decide_create(command: ReservationCreate, state: State, *, by: Principal, at
         updated_at=at,
         version=1,
     )
-    occasion = _occasion(command, reservation, PostingCause.RESERVATION_CREATED, by=by, at=at)
+    occasion = occasion_of(command, reservation, PostingCause.RESERVATION_CREATED, by=by, at=at)
     return (ReservationCreated(reservation=reservation), *posted(_reserved(lines, 1), state, occasion))
 
 
@@ -199,12 +198,12 @@ def decide_release(
         freed += taken
         kept.append(rest)
     is_over = not any(line.holds for line in kept)
-    occasion = _occasion(command, reservation, PostingCause.RESERVATION_RELEASED, by=by, at=at)
+    occasion = occasion_of(command, reservation, PostingCause.RESERVATION_RELEASED, by=by, at=at)
     if is_over:
         after = _after(reservation, at=at, state=ReservationState.RELEASED)
     else:
         after = _after(reservation, at=at, lines=tuple(kept))
-    return (ReservationReleased(reservation=after), *posted(_deltas(freed, reserved=-1), state, occasion))
+    return (ReservationReleased(reservation=after), *posted(deltas_of(freed, reserved=-1), state, occasion))
 
 
 def decide_move(
@@ -221,11 +220,11 @@ def decide_move(
         taken, rest = taken_from(line, quantity, lies=move.lies)
         added = tuple(replace(hold, location=move.to_location, reason=SourcingReason.MOVED) for hold in taken)
         lines[move.line] = replace(rest, holds=merged_holds((*rest.holds, *added)))
-        deltas += (*_deltas(taken, reserved=-1), *_deltas(added, reserved=1))
+        deltas += (*deltas_of(taken, reserved=-1), *deltas_of(added, reserved=1))
     if refused := first_refused((checks.places_can_hold(command, reservation, deltas, state),)):
         return refused
     after = _after(reservation, at=at, lines=tuple(lines.values()))
-    occasion = _occasion(command, reservation, PostingCause.RESERVATION_MOVED, by=by, at=at)
+    occasion = occasion_of(command, reservation, PostingCause.RESERVATION_MOVED, by=by, at=at)
     return (ReservationMoved(reservation=after), *posted(deltas, state, occasion))
 
 
@@ -246,10 +245,10 @@ def decide_commit(
     taken, rest = _split(command, reservation)
     allocation = committed_to(command, reservation, taken, state, by=by, at=at)
     after = replace(_after(reservation, at=at, state=ReservationState.COMMITTED), order_id=command.order_id)
-    occasion = _occasion(command, reservation, PostingCause.RESERVATION_COMMITTED, by=by, at=at)
+    occasion = occasion_of(command, reservation, PostingCause.RESERVATION_COMMITTED, by=by, at=at)
     deltas = (
-        *chain.from_iterable(_deltas(line.holds, reserved=-1, allocated=1) for line in taken),
-        *_deltas(rest, reserved=-1),
+        *chain.from_iterable(deltas_of(line.holds, reserved=-1, allocated=1) for line in taken),
+        *deltas_of(rest, reserved=-1),
     )
     return (ReservationCommitted(reservation=after), allocation, *posted(deltas, state, occasion))
 
@@ -290,28 +289,6 @@ def _after(
     )
 
 
-def _occasion(
-    command: ReservationCommands, reservation: Reservation, cause: PostingCause, *, by: Principal, at: datetime
-) -> Occasion:
-    return Occasion(
-        command_id=command.command_id,
-        cause=cause,
-        document_id=reservation.id,
-        by=by,
-        at=at,
-        idempotency_key=command.idempotency_key,
-        source_channel=reservation.channel,
-        correlation_id=command.correlation_id,
-    )
-
-
 def _reserved(lines: Iterable[Line], sign: int) -> Iterator[CounterDelta]:
     for line in lines:
-        yield from _deltas(line.holds, reserved=sign)
-
-
-def _deltas(holds: Iterable[Hold], *, reserved: int = 0, allocated: int = 0) -> Iterator[CounterDelta]:
-    for (sku, location), units in (each for hold in holds for each in hold.units()):
-        for bucket, sign in ((InventoryBucket.RESERVED, reserved), (InventoryBucket.ALLOCATED, allocated)):
-            if sign:
-                yield CounterDelta(sku=sku, location=location, bucket=bucket, delta=sign * units)
+        yield from deltas_of(line.holds, reserved=sign)
