@@ -17,27 +17,19 @@ from domain.rejections import FieldPath, Refused, Rejection, RejectionCode, firs
 from domain.sourcing import Supply, Wanted, source
 from domain.state import Selectors, State
 from domain.text import (
-    IDEMPOTENCY_KEY_LENGTH_MAX,
     code_problems,
+    correlation_problems,
     country_code_problems,
-    exact_text_problems,
-    free_text_problems,
+    key_problems,
 )
 
 
 def document_well_formed(command: DocumentCommand) -> Iterator[Rejection]:
     """INVALID_INPUT: the key and the notes of a command on a document."""
-    if command.idempotency_key is not None:
-        yield from exact_text_problems(
-            command.idempotency_key,
-            field=("idempotencyKey",),
-            what="The idempotency key",
-            length_max=IDEMPOTENCY_KEY_LENGTH_MAX,
-        )
-    elif not command.dry_run:
+    yield from key_problems(command.idempotency_key)
+    if command.idempotency_key is None and not command.dry_run:
         yield invalid("There is no idempotency key; what moves stock needs one.", field=("idempotencyKey",))
-    if command.correlation_id is not None:
-        yield from free_text_problems(command.correlation_id, field=("correlationId",), what="The correlation id")
+    yield from correlation_problems(command.correlation_id)
 
 
 def claim_well_formed(command: Claim) -> Iterator[Rejection]:

@@ -28,11 +28,11 @@ from domain.stock_commands import (
     StockCommands,
 )
 from domain.text import (
-    IDEMPOTENCY_KEY_LENGTH_MAX,
     URI_LENGTH_MAX,
     code_problems,
-    exact_text_problems,
+    correlation_problems,
     free_text_problems,
+    key_problems,
 )
 
 ENTRY_FIELDS = {InventorySet: "quantities", InventoryMove: "moves"}
@@ -45,15 +45,8 @@ def details_well_formed(command: StockCommands) -> Iterator[Rejection]:
         yield from code_problems(command.source_channel, field=("sourceChannelId",), what="The channel")
     if isinstance(command, InventoryActivate | InventoryDeactivate):
         yield from code_problems(command.location, field=("locationId",), what="The location")
-    if command.idempotency_key is not None:
-        yield from exact_text_problems(
-            command.idempotency_key,
-            field=("idempotencyKey",),
-            what="The idempotency key",
-            length_max=IDEMPOTENCY_KEY_LENGTH_MAX,
-        )
-    if command.correlation_id is not None:
-        yield from free_text_problems(command.correlation_id, field=("correlationId",), what="The correlation id")
+    yield from key_problems(command.idempotency_key)
+    yield from correlation_problems(command.correlation_id)
     if command.reference_document_uri is not None:
         yield from free_text_problems(
             command.reference_document_uri,

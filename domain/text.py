@@ -66,6 +66,19 @@ def code_problems(text: str, *, field: FieldPath, what: str) -> Iterator[Rejecti
     return exact_text_problems(text, field=field, what=what, length_max=CODE_LENGTH_MAX)
 
 
+def key_problems(key: str | None) -> Iterator[Rejection]:
+    """Yield what keeps `key` from being an idempotency key; none is for others to judge."""
+    if key is not None:
+        yield from exact_text_problems(
+            key, field=("idempotencyKey",), what="The idempotency key", length_max=IDEMPOTENCY_KEY_LENGTH_MAX
+        )
+
+
+def correlation_problems(correlation_id: str | None) -> Iterator[Rejection]:
+    """Yield what keeps `correlation_id` from being kept with a command."""
+    yield from free_text_problems(correlation_id, field=("correlationId",), what="The correlation id")
+
+
 def is_code(text: str) -> bool:
     """Return whether `text` could be the code of anything."""
     return next(code_problems(text, field=(), what=""), None) is None
