@@ -3,7 +3,7 @@
 The rule: what is at risk is answered as of now, from what is held now; a closed conflict puts nothing at risk.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from typing import Annotated
 
@@ -11,6 +11,7 @@ import strawberry
 
 from domain import conflicts as records
 from domain.conflicts import PromiseKind, StockConflictClosed, StockConflictOpened
+from domain.decider import Event
 from domain.filters import ConflictFilter as DomainFilter
 from domain.ports import RecordedEvent
 from resolvers import node_ids
@@ -158,16 +159,18 @@ class ConflictSubscriptions:
         wanted = checked_skus(skus)
         locations = visible_locations(info, location_codes(location_ids))
         async for run in info.context.services.feed.follow(checked_position(after)):
-            for recorded in run:
-                change = await _change(info, recorded, wanted, locations)
-                if change is not None:
+            concerning = [(one, id_) for one in run for id_ in _conflicts_in(one.event, wanted, locations)]
+            # One statement for the conflicts of a whole run.
+            found = await info.context.services.loaders.conflicts.load_many(id_ for _, id_ in concerning)
+            for (recorded, _), conflict in zip(concerning, found, strict=True):
+                if conflict is not None:
                     PLACE.set(Place(recorded.position - 1, recorded.position))
-                    yield change
+                    yield _change(recorded, conflict)
 
 
 async def load_conflict(info: Info, key: str) -> StockConflict | None:
     """Return the conflict with this id; None when there is none, or none at a location that the caller may see."""
-    (found,) = await info.context.services.reads.conflicts([key], at_least=required_position(info))
+    found = await info.context.services.loaders.conflicts.load(key, at_least=required_position(info))
     if found is None or not scope_of(info).sees_location(found.location):
         return None
     return present_conflict(found)
@@ -186,22 +189,21 @@ def present_conflict(conflict: records.StockConflict) -> StockConflict:
     )
 
 
-async def _change(
-    info: Info, recorded: RecordedEvent, skus: frozenset[str] | None, locations: frozenset[str] | None
-) -> ConflictChange | None:
-    event = recorded.event
-    if not isinstance(event, StockConflictOpened | StockConflictClosed):
-        return None
-    is_wanted = (skus is None or event.level.sku in skus) and (locations is None or event.level.location in locations)
-    (found,) = await info.context.services.reads.conflicts([event.conflict_id]) if is_wanted else (None,)
-    if found is None:
-        return None
-    opened = isinstance(event, StockConflictOpened)
+def _conflicts_in(event: Event, skus: frozenset[str] | None, locations: frozenset[str] | None) -> Iterator[str]:
+    """Yield the id of the conflict that an event is about, if it is about one that is followed."""
+    if isinstance(event, StockConflictOpened | StockConflictClosed):
+        level = event.level
+        if (skus is None or level.sku in skus) and (locations is None or level.location in locations):
+            yield event.conflict_id
+
+
+def _change(recorded: RecordedEvent, conflict: records.StockConflict) -> ConflictChange:
+    opened = isinstance(recorded.event, StockConflictOpened)
     return ConflictChange(
         position=str(recorded.position),
         occurred_at=recorded.recorded_at,
         change=ConflictChangeKind.OPENED if opened else ConflictChangeKind.CLOSED,
-        conflict=present_conflict(found),
+        conflict=present_conflict(conflict),
     )
 
 

@@ -12,7 +12,7 @@ from strawberry.dataloader import DataLoader
 from domain.account_records import ApiKey
 from domain.adjustments import Adjustment
 from domain.allocation_commands import Allocation, OrderKey, Shipment
-from domain.conflicts import PromiseAtRisk
+from domain.conflicts import PromiseAtRisk, StockConflict
 from domain.levels import LevelKey
 from domain.ports import ANY, NEWEST, PositionNotReached, Reads, StockSnapshot
 from domain.records import Channel, Item, Listing, Location
@@ -48,14 +48,6 @@ class LoadAtLeast(Protocol[Key_contra, Value_co]):
 
     async def __call__(self, keys: Sequence[Key_contra], /, *, at_least: int) -> Sequence[Value_co]:
         """Return the values. Raises PositionNotReached."""
-        ...
-
-
-class LoadOneAtLeast(Protocol[Key_contra, Value_co]):
-    """Reads one value that has reached a position."""
-
-    async def __call__(self, key: Key_contra, /, *, at_least: int) -> Value_co:
-        """Return the value. Raises PositionNotReached."""
         ...
 
 
@@ -136,6 +128,7 @@ class Loaders:
         self.promises_at_risk: FreshLoader[LevelKey, tuple[PromiseAtRisk, ...]] = FreshLoader(
             reads.promises_at_risk, has_replica=fresh
         )
+        self.conflicts: FreshLoader[str, StockConflict | None] = FreshLoader(reads.conflicts, has_replica=fresh)
         # What the ledger names is read where the ledger was written: a row must never be ahead of what it names.
         self.locations_ever_used: DataLoader[str, Location | None] = loader_of(reads.locations_ever_used)
         self.adjustments: DataLoader[str, Adjustment | None] = loader_of(reads.adjustments)
@@ -158,15 +151,6 @@ def loader_of(
         return [found[key] for key in keys]
 
     return SharedLoader(load_fn=load_each_once, cache=False, max_batch_size=keys_max)
-
-
-def each_of(load: LoadOneAtLeast[Key, Value]) -> LoadAtLeast[Key, Value]:
-    """Return what loads each of several keys by a read of its own, side by side."""
-
-    async def load_each(keys: Sequence[Key], /, *, at_least: int) -> list[Value]:
-        return await asyncio.gather(*(load(key, at_least=at_least) for key in keys))
-
-    return load_each
 
 
 def one_for_all(load: Callable[[], Awaitable[Value]]) -> Callable[[Sequence[None]], Awaitable[Sequence[Value]]]:
