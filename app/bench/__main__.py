@@ -44,76 +44,47 @@ def echo(seconds: Seconds = 10, connections: Connections = 64, json: JsonFile = 
     _run(bench_echo, BenchOptions(seconds=seconds, connections=connections, skus=1), json)
 
 
-@app.command()
-def adjust(
-    seconds: Seconds = 10,
-    connections: Connections = 64,
-    skus: Skus = 1000,
-    json: JsonFile = None,
-    directory: Directory = None,
-    key: Key = True,  # Typer makes --key and --no-key of it
-    database: Database = DatabaseKind.SQLITE,
-    workers: Workers = 1,
-) -> None:
-    """Durable two-location adjustments, idempotent: over all SKUs, then on one; the audit, and pgbench beside it."""
-    options = BenchOptions(
-        seconds=seconds,
-        connections=connections,
-        skus=skus,
-        directory=directory,
-        uses_key=key,
-        database=database,
-        workers=workers,
-    )
-    _run(bench_adjust, options, json)
+def _gateway_command(name: str, bench: Callable[[BenchOptions], BenchReport], *, says: str) -> None:
+    """Add a command that measures workloads of one gateway; all of them take the same options."""
+
+    @app.command(name=name, help=says)
+    def run(
+        seconds: Seconds = 10,
+        connections: Connections = 64,
+        skus: Skus = 1000,
+        json: JsonFile = None,
+        directory: Directory = None,
+        key: Key = True,  # Typer makes --key and --no-key of it
+        database: Database = DatabaseKind.SQLITE,
+        workers: Workers = 1,
+    ) -> None:
+        options = BenchOptions(
+            seconds=seconds,
+            connections=connections,
+            skus=skus,
+            directory=directory,
+            uses_key=key,
+            database=database,
+            workers=workers,
+        )
+        _run(bench, options, json)
 
 
-@app.command()
-def reserve(
-    seconds: Seconds = 10,
-    connections: Connections = 64,
-    skus: Skus = 1000,
-    json: JsonFile = None,
-    directory: Directory = None,
-    key: Key = True,  # Typer makes --key and --no-key of it
-    database: Database = DatabaseKind.SQLITE,
-    workers: Workers = 1,
-) -> None:
-    """Reservations on a channel, each committed to an order at once: over all SKUs, then on one; then the audit."""
-    options = BenchOptions(
-        seconds=seconds,
-        connections=connections,
-        skus=skus,
-        directory=directory,
-        uses_key=key,
-        database=database,
-        workers=workers,
-    )
-    _run(bench_reserve, options, json)
-
-
-@app.command()
-def read(
-    seconds: Seconds = 10,
-    connections: Connections = 64,
-    skus: Skus = 1000,
-    json: JsonFile = None,
-    directory: Directory = None,
-    key: Key = True,  # Typer makes --key and --no-key of it
-    database: Database = DatabaseKind.SQLITE,
-    workers: Workers = 1,
-) -> None:
-    """Availability of 5 random SKUs at 3 locations, with all fields; then the audit."""
-    options = BenchOptions(
-        seconds=seconds,
-        connections=connections,
-        skus=skus,
-        directory=directory,
-        uses_key=key,
-        database=database,
-        workers=workers,
-    )
-    _run(bench_read, options, json)
+_gateway_command(
+    "adjust",
+    bench_adjust,
+    says="Durable two-location adjustments, idempotent: over all SKUs, then on one; the audit, and pgbench beside it.",
+)
+_gateway_command(
+    "reserve",
+    bench_reserve,
+    says="Reservations on a channel, each committed to an order at once: over all SKUs, then on one; then the audit.",
+)
+_gateway_command(
+    "read",
+    bench_read,
+    says="Availability of 5 random SKUs at 3 locations, with all fields; then the audit.",
+)
 
 
 @app.command(name="follow")
